@@ -1,0 +1,39 @@
+# The one door for commands. Each target sets up what it needs.
+PYTHON ?= python3
+PORT ?= 8000
+HOST ?= 127.0.0.1
+BIN := .venv/bin
+
+.PHONY: demo test check bench lock
+
+demo: .venv/demo ## the demo server, with a page in the browser
+	@echo "Greenroom's demos: http://$(HOST):$(PORT)/"
+	@exec $(BIN)/python -m uvicorn apps.server:app --host $(HOST) --port $(PORT)
+
+test: .venv/dev ## all tests
+	$(BIN)/python -m pytest
+
+check: .venv/dev ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+bench: .venv/dev ## all benchmarks
+	for name in mailbox ask spawn echo fanout memory; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/demo: requirements.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/dev: requirements-dev.txt pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ .venv/demo
+
+lock: ## pin what pyproject.toml names (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra server -o requirements.txt pyproject.toml
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml

@@ -1,0 +1,73 @@
+"""Actors: a mailbox, a behaviour and one task each, supervised; on asyncio and on Trio.
+
+The map, from the ground up (imports point down only):
+
+    exceptions   the errors                    message      Message, Request
+    mailbox      bounded FIFO and its policies supervision  crash -> restart or end
+    _task        asyncio or Trio               _deadlines   one timer for all deadlines
+    _inlet       the way in from threads       _ask         a question under way
+    ref          ActorRef: tell, ask, end      _handlers    class -> handlers by type
+    registry     name -> ref                   groups       topic -> members, by lane
+    telemetry    what is reported              actor        Actor: callbacks, receive
+    _core        what a system's cells share   _cell        runs one actor
+    system       ActorSystem: the root
+"""
+
+from ._handlers import Handler, receive
+from .actor import Actor, Context, End, Outcome, Timer, handlers_of
+from .exceptions import (
+    ActorCrashed,
+    ActorError,
+    ActorStopped,
+    AskTimeout,
+    HandlerError,
+    HandlerTimeout,
+    MailboxFull,
+    NameTaken,
+    NotRunning,
+    StopTimeout,
+    Unhandled,
+)
+from .groups import Envelope, Lane
+from .mailbox import Overflow, Reason, Told
+from .message import Message, Request
+from .ref import ActorRef
+from .supervision import Intensity, Restart
+from .system import ActorSystem
+from .telemetry import DeadLetter, Instrument, Stats
+
+__all__ = [
+    "Actor",
+    "ActorCrashed",
+    "ActorError",
+    "ActorRef",
+    "ActorStopped",
+    "ActorSystem",
+    "AskTimeout",
+    "Context",
+    "DeadLetter",
+    "End",
+    "Envelope",
+    "Handler",
+    "HandlerError",
+    "HandlerTimeout",
+    "Instrument",
+    "Intensity",
+    "Lane",
+    "MailboxFull",
+    "Message",
+    "NameTaken",
+    "NotRunning",
+    "Outcome",
+    "Overflow",
+    "Reason",
+    "Request",
+    "Restart",
+    "Stats",
+    "StopTimeout",
+    "Timer",
+    "Told",
+    "Unhandled",
+    "handlers_of",
+    "receive",
+]

@@ -1,0 +1,88 @@
+"""What all cells of one system share."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from ._ask import is_ask, message_in
+from ._deadlines import Deadlines
+from ._inlet import Inlet
+from ._task import TaskLoop, Timer
+from .exceptions import ActorStopped, MailboxFull, Unhandled
+from .groups import Groups
+from .mailbox import Reason
+from .ref import ActorRef
+from .registry import Registry
+from .telemetry import DeadLetter, Instrument, Stats
+
+if TYPE_CHECKING:
+    from ._cell import Cell
+
+logger: Any = structlog.get_logger("greenroom")
+
+
+class Core:
+    """One system's loop, registry, groups, deadlines and counts."""
+
+    def __init__(self, loop: TaskLoop, instruments: Sequence[Instrument], thread: int) -> None:
+        self.loop = loop
+        self.thread = thread
+        self.nursery: Any = None
+        self.registry = Registry()
+        self.groups = Groups()
+        self.deadlines = Deadlines(loop.now, self._call_later)
+        self.inlet = Inlet(loop.thread_waker)
+        self.instruments = tuple(instruments)
+        self.cells: dict[Cell, None] = {}
+        self.roots: dict[Cell, None] = {}
+        self.ended = Stats()
+        self.stopping = False
+
+    def _call_later(self, delay: float, function: Callable[[], object]) -> Timer:
+        return self.loop.call_later(self.nursery, delay, function)
+
+    def publish(self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]) -> None:
+        self.groups.publish(topic, message, exclude)
+
+    def report(self, moment: str, *arguments: object) -> None:
+        """Call every instrument; one that raises harms nobody."""
+        for instrument in self.instruments:
+            try:
+                getattr(instrument, moment)(*arguments)
+            except Exception:  # an observer's fault must not reach the observed
+                logger.exception("an instrument raised", moment=moment)
+
+    def dead_letter(self, item: object, ref: ActorRef, reason: Reason) -> None:
+        """Count and report a message that no handler finished; an ask among them fails."""
+        dead = self.ended.dead_letters
+        dead[reason] = dead.get(reason, 0) + 1
+        message = message_in(item)
+        if is_ask(item):
+            item.fail(_refusal(ref, message, reason))
+        if self.instruments:
+            self.report("dead_letter", DeadLetter(message, ref, reason))
+
+    def stats(self) -> Stats:
+        """The counts of the ended and of the living."""
+        ended = self.ended
+        stats = Stats(
+            told=ended.told,
+            handled=ended.handled,
+            crashed=ended.crashed,
+            refused=ended.refused,
+            actors=len(self.cells),
+            dead_letters=dict(ended.dead_letters),
+        )
+        for cell in self.cells:
+            cell.add_to(stats)
+        return stats
+
+
+def _refusal(ref: ActorRef, request: object, reason: Reason) -> Exception:
+    kind = type(request).__name__
+    if reason is Reason.UNHANDLED:
+        return Unhandled(f"{ref.name} has no handler for {kind}")
+    if reason in (Reason.FULL, Reason.DROPPED):
+        return MailboxFull(f"{ref.name} dropped {kind}: its mailbox is full")
+    return ActorStopped(f"{ref.name} did not answer {kind}: {reason}")

@@ -1,0 +1,66 @@
+"""The dispatch table of an actor class: from a message's exact type to the function that handles.
+
+Built at the first spawn. A handler with a deadline is wrapped here, so that those without pay
+nothing for it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from ._deadlines import Deadline
+from ._handlers import Function, Handler
+from .actor import Actor, handlers_of
+from .exceptions import HandlerTimeout
+
+Table: TypeAlias = dict[type, Function]
+
+
+class Timed(Protocol):
+    """What a handler with a deadline needs of its cell."""
+
+    def call_later(self, delay: float, function: Callable[[], object]) -> Deadline: ...
+    def time_out(self, error: HandlerTimeout) -> None: ...
+
+
+def table_of(cls: type[Actor]) -> Table:
+    """The class's dispatch table: the functions that handle, by exact type."""
+    table: Table | None = cls.__dict__.get("_table")
+    if table is None:
+        table = {kind: _bounded(handler) for kind, handler in handlers_of(cls).items()}
+        cls._table = table
+    return table
+
+
+def inherited(table: Table, kind: type) -> Function | None:
+    """The handler of the nearest base of a message's type, entered into the table."""
+    for base in kind.__mro__[1:]:
+        function = table.get(base)
+        if function is not None:
+            table[kind] = function
+            return function
+    return None
+
+
+def _bounded(handler: Handler) -> Function:
+    """The handler's function, under its deadline if it has one."""
+    function, timeout = handler.function, handler.options.timeout
+    if timeout is None:
+        return function
+
+    async def bounded(actor: Any, message: Any) -> Any:
+        cell: Timed = actor._cell
+        error = HandlerTimeout(f"{handler.name} took more than {timeout:g} s")
+
+        def expire() -> None:
+            cell.time_out(error)
+
+        deadline = cell.call_later(timeout, expire)
+        try:
+            reply = await function(actor, message)
+        finally:
+            deadline.cancel()
+        if deadline.fired:
+            raise error  # it swallowed its cancellation
+        return reply
+
+    return bounded

@@ -1,0 +1,194 @@
+"""From an actor class to its handlers by message type, checked as far as its annotations go."""
+
+import inspect
+import types
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import (
+    Any,
+    Final,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
+
+from .exceptions import HandlerError
+from .message import Request
+
+MARK: Final = "__receive__"
+
+Function: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `@receive(...)` was given."""
+
+    timeout: float | None = None
+    wire: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One handler of an actor class."""
+
+    name: str
+    message_type: type
+    function: Function
+    options: Options
+
+
+Handlers: TypeAlias = dict[type, Handler]
+
+
+@overload
+def receive(function: F, /) -> F: ...
+@overload
+def receive(*, timeout: float | None = None, wire: bool = True) -> Callable[[F], F]: ...
+def receive(
+    function: F | None = None, /, *, timeout: float | None = None, wire: bool = True
+) -> F | Callable[[F], F]:
+    """Mark an `async def` method as the handler of the type that its parameter is annotated with.
+
+    A union makes it the handler of each member; a subclass of a handled type is handled too,
+    unless it has a handler of its own. The reply to a `Request[R]` is what its handler returns.
+
+    `timeout`: seconds the handler may run, above 0; past them it is cancelled and counts as
+    crashed with `HandlerTimeout`. `wire=False`: only actors may send this message to a
+    connection, never its client.
+
+    Raises `HandlerError` when the class is defined (or at its first spawn, where annotations
+    only resolve later) if the handler does not fit.
+    """
+    if timeout is not None and not timeout > 0:
+        raise HandlerError(f"a handler's timeout must be above 0 seconds, not {timeout}")
+
+    def mark(function: F) -> F:
+        setattr(function, MARK, Options(timeout, wire))
+        return function
+
+    return mark if function is None else mark(function)
+
+
+def collect(cls: type, names: dict[str, Any]) -> Handlers:
+    """The handlers of a class and its bases; the methods that override come from the subclass.
+
+    `names` helps to resolve annotations that name what is local to a function. Raises `NameError`
+    for one that does not resolve yet, and `HandlerError` for a handler that does not fit.
+    """
+    marked: dict[str, Options] = {}
+    for base in reversed(cls.__mro__):
+        for name, value in vars(base).items():
+            options = getattr(value, MARK, None)
+            if options is not None:
+                marked[name] = options
+            elif name in marked and value is None:
+                del marked[name]  # `say = None` in a subclass takes the handler away
+    handlers: Handlers = {}
+    for name, options in marked.items():
+        function = getattr(cls, name)
+        for message_type in _check(cls, name, function, names):
+            other = handlers.get(message_type)
+            if other is not None:
+                raise HandlerError(
+                    f"{cls.__qualname__}: {other.name} and {name} both handle "
+                    f"{message_type.__name__}"
+                )
+            handlers[message_type] = Handler(name, message_type, function, options)
+    return handlers
+
+
+def _check(cls: type, name: str, function: Any, names: dict[str, Any]) -> list[type]:
+    where = f"{cls.__qualname__}.{name}"
+    if not inspect.iscoroutinefunction(function):
+        raise HandlerError(f"{where} must be an `async def` method")
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) != 2 or any(
+        parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        for parameter in parameters
+    ):
+        raise HandlerError(f"{where} must take self and one message")
+    hints = get_type_hints(function, localns=names)
+    if parameters[1].name not in hints:
+        raise HandlerError(f"{where}: annotate {parameters[1].name!r} with the message's type")
+    message_types = [_message_type(where, part) for part in _parts(hints[parameters[1].name])]
+    for message_type in message_types:
+        _check_reply(where, message_type, hints.get("return", Any))
+    return message_types
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    if get_origin(hint) in (Union, types.UnionType):
+        return get_args(hint)
+    return (hint,)
+
+
+def _message_type(where: str, hint: Any) -> type:
+    message_type = get_origin(hint) or hint
+    if not isinstance(message_type, type) or message_type is object:
+        raise HandlerError(f"{where} cannot handle {hint!r}: a message's type must be a class")
+    return message_type
+
+
+def reply_type(message_type: type) -> Any:
+    """The `R` of a subclass of `Request[R]`; `Any` where it is left open."""
+    for base in message_type.__mro__:
+        for alias in vars(base).get("__orig_bases__", ()):
+            if get_origin(alias) is Request:
+                (promised,) = get_args(alias)
+                return Any if isinstance(promised, TypeVar) else promised
+    return Any
+
+
+def _check_reply(where: str, message_type: type, returned: Any) -> None:
+    if issubclass(message_type, Request):
+        promised = reply_type(cast(type, message_type))
+        if not fits(returned, promised):
+            raise HandlerError(
+                f"{where} returns {_show(returned)}, but {message_type.__name__} "
+                f"promises {_show(promised)}"
+            )
+    elif returned not in (Any, None, type(None)):
+        raise HandlerError(
+            f"{where} returns {_show(returned)}, but nobody asked: {message_type.__name__} "
+            f"is no Request"
+        )
+
+
+def fits(returned: Any, promised: Any) -> bool:
+    """Whether a value of one annotation can stand for the other; in doubt, yes.
+
+    It is a safety net under the type checkers, so it refuses only what is surely wrong.
+    """
+    returned = type(None) if returned is None else returned
+    promised = type(None) if promised is None else promised
+    if Any in (returned, promised) or promised is object or returned == promised:
+        return True
+    if len(_parts(returned)) > 1:
+        return all(fits(part, promised) for part in _parts(returned))
+    if len(_parts(promised)) > 1:
+        return any(fits(returned, part) for part in _parts(promised))
+    if get_origin(returned) is Literal:
+        return all(fits(type(value), promised) for value in get_args(returned))
+    one, other = get_origin(returned) or returned, get_origin(promised) or promised
+    if not (isinstance(one, type) and isinstance(other, type)):
+        return True
+    if getattr(other, "_is_protocol", False) or (one, other) in ((int, float), (bool, float)):
+        return True
+    if not issubclass(one, other):
+        return False
+    arguments, wanted = get_args(returned), get_args(promised)
+    if one is not other or len(arguments) != len(wanted):
+        return True
+    return all(fits(*pair) for pair in zip(arguments, wanted, strict=True))
+
+
+def _show(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint)

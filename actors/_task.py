@@ -1,0 +1,258 @@
+"""Tasks, parking and timers: the only file that knows asyncio from Trio.
+
+A cell is a native task in a native nursery (`asyncio.TaskGroup`, `trio.Nursery`) and parks on a
+native waiter: through anyio both would cost six times as much, and nothing else is needed here.
+"""
+
+import asyncio
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .mailbox import Waiter
+
+if TYPE_CHECKING:
+    import trio
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Timer(Protocol):
+    """A scheduled call; cancelling it twice is fine."""
+
+    def cancel(self) -> object: ...
+
+
+class Hand(ABC):
+    """Runs the work of one cell, and can cancel that work and nothing else.
+
+    A cancellation asked for by `cancel` ends the work in hand; one that comes from outside is
+    never swallowed. After it fired, a hand is good for the next work.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    async def run(self, work: Work) -> bool:
+        """Run the work to its end; return whether it was cancelled by `cancel`."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Cancel the work that runs now; without any, do nothing."""
+
+
+class TaskLoop(ABC):
+    """What the runtime needs of an event loop."""
+
+    new_waiter: Callable[[], Waiter]
+    """A waiter for one task to await and anybody in the loop's thread to wake."""
+
+    @abstractmethod
+    def nursery(self) -> AbstractAsyncContextManager[Any]:
+        """The structure that every task is started in; leaving it waits for them all."""
+
+    @abstractmethod
+    def start(self, nursery: Any, work: Work, name: str) -> None:
+        """Start a native task."""
+
+    @abstractmethod
+    def hand(self) -> Hand:
+        """A hand for the task that runs now."""
+
+    @abstractmethod
+    def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
+        """Call the function in the loop's thread after `delay` seconds.
+
+        Cancel it before the nursery is left, or the nursery may wait for it.
+        """
+
+    @abstractmethod
+    def thread_waker(self, function: Callable[[], object]) -> Callable[[], None]:
+        """A function for other threads that has `function` called soon in the loop's thread.
+
+        It raises `RuntimeError` once the loop is closed.
+        """
+
+    @abstractmethod
+    def checkpoint(self) -> Awaitable[None]:
+        """Let everything else that is ready run once."""
+
+    def now(self) -> float:
+        """Seconds of a steady clock."""
+        return time.monotonic()
+
+
+class _AsyncioHand(Hand):
+    __slots__ = ("_asked", "_busy", "_task")
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._busy = False
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+
+    async def run(self, work: Work) -> bool:
+        self._busy = True
+        try:
+            await work()
+        except asyncio.CancelledError as error:
+            asked = self._settle()
+            if self._task.cancelling():
+                raise  # from outside
+            if not asked:
+                # Nobody cancelled this task: the work awaited something that was cancelled.
+                raise RuntimeError("awaited something that was itself cancelled") from error
+            return True
+        except BaseException:
+            self._settle()
+            raise
+        self._settle()
+        return False
+
+    def _settle(self) -> bool:
+        """The work is over: take back the cancellation that was asked for, if it was."""
+        self._busy = False
+        asked, self._asked = self._asked, False
+        if asked:
+            self._task.uncancel()
+        return asked
+
+    def cancel(self) -> None:
+        if self._busy and not self._asked:
+            self._asked = True
+            self._task.cancel()
+
+
+class _AsyncioLoop(TaskLoop):
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.new_waiter = self._loop.create_future
+
+    def nursery(self) -> AbstractAsyncContextManager[Any]:
+        return asyncio.TaskGroup()
+
+    def start(self, nursery: asyncio.TaskGroup, work: Work, name: str) -> None:
+        nursery.create_task(work(), name=name)
+
+    def hand(self) -> Hand:
+        return _AsyncioHand()
+
+    def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
+        return self._loop.call_later(delay, function)
+
+    def thread_waker(self, function: Callable[[], object]) -> Callable[[], None]:
+        loop = self._loop
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(function)
+
+        return wake
+
+    def checkpoint(self) -> Awaitable[None]:
+        return asyncio.sleep(0)
+
+
+class _TrioWaiter:
+    """A parked Trio task, with as much of a future's face as the runtime uses."""
+
+    __slots__ = ("_done", "_task", "_trio")
+
+    def __init__(self, trio_module: Any) -> None:
+        self._trio = trio_module
+        self._task: trio.lowlevel.Task | None = None
+        self._done = False
+
+    def done(self) -> bool:
+        return self._done
+
+    def set_result(self, result: None, /) -> None:
+        self._done = True
+        if self._task is not None:
+            self._trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    def _abort(self, raise_cancel: object) -> object:
+        self._done = True
+        self._task = None
+        return self._trio.lowlevel.Abort.SUCCEEDED
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        if not self._done:
+            self._task = self._trio.lowlevel.current_task()
+            yield from self._trio.lowlevel.wait_task_rescheduled(self._abort).__await__()
+
+
+class _TrioHand(Hand):
+    __slots__ = ("_scope", "_trio")
+
+    def __init__(self, trio_module: Any) -> None:
+        self._trio = trio_module
+        self._scope: trio.CancelScope | None = None
+
+    async def run(self, work: Work) -> bool:
+        # A scope that fired cancels whatever runs in it next, so each work gets a new one.
+        with self._trio.CancelScope() as scope:
+            self._scope = scope
+            try:
+                await work()
+            finally:
+                self._scope = None
+        return bool(scope.cancelled_caught)
+
+    def cancel(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+
+
+class _TrioLoop(TaskLoop):
+    def __init__(self, trio_module: Any) -> None:
+        self._trio = trio_module
+        self.new_waiter = lambda: _TrioWaiter(trio_module)
+
+    def nursery(self) -> AbstractAsyncContextManager[Any]:
+        nursery: AbstractAsyncContextManager[Any] = self._trio.open_nursery()
+        return nursery
+
+    def start(self, nursery: Any, work: Work, name: str) -> None:
+        nursery.start_soon(work, name=name)
+
+    def hand(self) -> Hand:
+        return _TrioHand(self._trio)
+
+    def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
+        scope: trio.CancelScope = self._trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await self._trio.sleep(delay)
+                function()
+
+        nursery.start_soon(run)
+        return scope
+
+    def thread_waker(self, function: Callable[[], object]) -> Callable[[], None]:
+        token = self._trio.lowlevel.current_trio_token()
+        run_finished = self._trio.RunFinishedError
+
+        def wake() -> None:
+            try:
+                token.run_sync_soon(function)
+            except run_finished as error:
+                raise RuntimeError("the loop is closed") from error
+
+        return wake
+
+    async def checkpoint(self) -> None:
+        await self._trio.lowlevel.checkpoint()
+
+
+def current_loop() -> TaskLoop:
+    """The loop that runs now: asyncio (uvloop too) or Trio."""
+    trio_module = sys.modules.get("trio")
+    if trio_module is not None and trio_module.lowlevel.in_trio_run():
+        return _TrioLoop(trio_module)
+    return _AsyncioLoop()

@@ -1,0 +1,223 @@
+"""`Actor`: the class you subclass; its callbacks, and what it may do from inside."""
+
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+
+from ._handlers import Function, Handlers, collect
+from .exceptions import HandlerError, NotRunning
+from .groups import MAILBOX_LANE, Lane
+from .mailbox import Mailbox, Overflow, Reason
+from .message import Request
+from .ref import STOP_TIMEOUT, ActorRef
+from .supervision import Intensity, Restart
+
+A = TypeVar("A", bound="Actor")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a life ended, for `on_stop`. `error` is set after a crash only."""
+
+    how: Literal["drain", "stop", "crash"]
+    error: Exception | None = None
+
+
+class Outcome(Protocol):
+    """An ask that has ended."""
+
+    @property
+    def done(self) -> bool: ...
+    def result(self) -> Any:
+        """The reply; raises what the ask failed with."""
+
+
+class Timer(Protocol):
+    """What `call_later` returns."""
+
+    def cancel(self) -> None: ...
+
+
+class Context(Protocol):
+    """What an actor may do with the cell that runs it; the lower part is for transports."""
+
+    ref: ActorRef
+    mailbox: Mailbox
+    topics: dict[str, None]
+
+    async def spawn(
+        self,
+        factory: "Callable[[], Actor]",
+        *,
+        name: str | None,
+        restart: Restart,
+        intensity: Intensity,
+    ) -> ActorRef: ...
+    def find(self, name: str) -> ActorRef | None: ...
+    def join(self, topic: str) -> None: ...
+    def leave(self, topic: str) -> None: ...
+    def publish(
+        self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]
+    ) -> None: ...
+    def stop(self, timeout: float) -> Awaitable[None]: ...
+
+    def call(self, function: Callable[[Any], Awaitable[None]]) -> None:
+        """Have the actor's task call `function(actor)` after all told before; never refused."""
+
+    def ask_waking(self, request: Request[Any], timeout: float, waiter: Any) -> Outcome:
+        """Ask without awaiting: `waiter.set_result(None)` is called once the ask has ended."""
+        ...
+
+    def drain_or_interrupt(self, timeout: float) -> None:
+        """End after what is queued; past `timeout` seconds the handler in hand is cancelled and
+        the rest becomes dead letters, but `on_stop` runs all the same."""
+
+    def dead_letter(self, message: object, reason: Reason) -> None:
+        """Report something of this actor's that was not delivered."""
+
+    def call_later(self, delay: float, function: Callable[[], object]) -> Timer:
+        """Call the function in `delay` seconds, late by a sixty-fourth at most."""
+        ...
+
+
+class Actor:
+    """One behaviour with its own state: handles one message at a time, in the order told.
+
+    Subclass it, mark handlers with `@receive`, and spawn it. Inside, everything happens in the
+    loop's thread, one handler at a time, so state needs no lock. (The model is Hewitt's; the
+    callbacks' meanings follow Erlang/OTP's `gen_server`.)
+    """
+
+    mailbox_size: ClassVar[int] = 1024
+    """Messages the mailbox holds, at least 1."""
+    overflow: ClassVar[Overflow] = Overflow.WAIT
+    """What a full mailbox does."""
+    stop_timeout: ClassVar[float] = STOP_TIMEOUT
+    """Seconds `on_stop` may take."""
+
+    _cell: Context | None = None
+    _handlers: ClassVar[Handlers | None] = {}
+    _names: ClassVar[dict[str, Any]] = {}
+    _table: ClassVar[dict[type, Function]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # The names around the class statement, for annotations of classes local to a function.
+        depth = 1
+        while sys._getframe(depth).f_code.co_name == "__init_subclass__":
+            depth += 1
+        names = dict(sys._getframe(depth).f_locals)
+        try:
+            cls._handlers = collect(cls, names)
+        except NameError:
+            cls._handlers = None
+            cls._names = names
+
+    # Callbacks: override what you need.
+
+    async def on_start(self) -> None:
+        """Called before the first message, and again after each restart.
+
+        If it raises at the first start, `spawn` raises and nothing is left behind.
+        """
+
+    async def on_stop(self, end: End) -> None:
+        """Called once at the end after a drain, a stop or a last crash; not after a kill.
+
+        The actor has left its groups and takes no more mail. It has `stop_timeout` seconds.
+        """
+
+    async def on_restart(self, error: Exception) -> None:
+        """Called on the fresh actor after `on_start`, with the error that ended the one before."""
+
+    # What an actor may do.
+
+    @property
+    def ref(self) -> ActorRef:
+        """This actor's own address. Raises `NotRunning` before it is spawned (so in `__init__`)."""
+        return self._context.ref
+
+    @property
+    def name(self) -> str:
+        """The name in the registry."""
+        return self._context.ref.name
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The topics joined, in order; in `on_stop`, those it was in when it ended."""
+        return tuple(self._context.topics)
+
+    async def spawn(
+        self,
+        factory: "Callable[[], Actor]",
+        *,
+        name: str | None = None,
+        restart: Restart = Restart.TEMPORARY,
+        intensity: Intensity = Intensity(),  # noqa: B008  # frozen
+    ) -> ActorRef:
+        """Start a child, which ends before this actor does. See `ActorSystem.spawn`."""
+        return await self._context.spawn(factory, name=name, restart=restart, intensity=intensity)
+
+    def find(self, name: str) -> ActorRef | None:
+        """The living actor of that name."""
+        return self._context.find(name)
+
+    def join(self, topic: str) -> None:
+        """Become a member of a group; joining twice is fine. A restart keeps memberships."""
+        self._context.join(topic)
+
+    def leave(self, topic: str) -> None:
+        """End a membership; leaving twice is fine. At its end an actor leaves all its groups."""
+        self._context.leave(topic)
+
+    def publish(
+        self, topic: str, message: object, *, exclude: ActorRef | Iterable[ActorRef] = ()
+    ) -> None:
+        """Hand a message to every member of a group, itself included, save those excluded.
+
+        It never waits: a member whose mailbox is full applies its policy, *wait* counting as
+        *fail*, which makes a dead letter.
+        """
+        self._context.publish(topic, message, exclude)
+
+    def stop(self) -> None:
+        """End this actor after the handler in hand. What is queued becomes dead letters."""
+        self._context.stop(STOP_TIMEOUT)
+
+    # What the runtime asks of an actor; a transport may answer differently.
+
+    @property
+    def _context(self) -> Context:
+        if self._cell is None:
+            raise NotRunning(f"{type(self).__name__} has not started: use on_start, not __init__")
+        return self._cell
+
+    def _attach(self, context: Context) -> None:
+        """It has been given a cell to live in."""
+        self._cell = context
+
+    def _membership(self) -> tuple[Lane, Any]:
+        """The lane its groups reach it by, and what that lane delivers to."""
+        return MAILBOX_LANE, self._context.mailbox
+
+    def _on_crash(self, error: Exception, error_id: str, *, restarts: bool) -> None:
+        """It crashed; the error was logged under `error_id`. Must not raise."""
+
+    async def _stop(self, end: End) -> None:
+        """The end that may be awaited; skipped by a kill."""
+        await self.on_stop(end)
+
+    def _ended(self, end: End | None) -> None:
+        """The very end; `None` after a kill. Must not raise."""
+
+
+def handlers_of(cls: type[Actor]) -> Handlers:
+    """The class's handlers, resolved now at the latest. Raises `HandlerError`."""
+    if cls._handlers is None:
+        try:
+            cls._handlers = collect(cls, cls._names)
+        except NameError as error:
+            raise HandlerError(f"{cls.__qualname__}: a handler's annotation: {error}") from None
+        cls._names = {}
+    return cls._handlers

@@ -1,0 +1,58 @@
+"""Every error the runtime raises, in one tree.
+
+ActorError
+├── HandlerError      a handler does not fit (also a TypeError); raised when its class is defined
+├── NotRunning        the system, or what was asked of it, is not running
+├── NameTaken         the name belongs to a living actor
+├── MailboxFull       refused to the teller: the mailbox has no room
+├── ActorStopped      an ask to an actor that is stopping or gone
+├── ActorCrashed      an ask whose handler raised; `__cause__` is what it raised
+├── Unhandled         an ask for which the actor has no handler
+├── AskTimeout        an ask that was not answered in time (also a TimeoutError)
+├── HandlerTimeout    a handler that ran past its deadline (also a TimeoutError)
+└── StopTimeout       an `on_stop` that ran past its deadline (also a TimeoutError)
+"""
+
+
+class ActorError(Exception):
+    """The root of the runtime's errors."""
+
+
+class HandlerError(ActorError, TypeError):
+    """A handler whose signature, message type or reply type does not fit."""
+
+
+class NotRunning(ActorError, RuntimeError):
+    """The system has not started, has ended, or the actor has no life yet."""
+
+
+class NameTaken(ActorError):
+    """Another living actor holds the name."""
+
+
+class MailboxFull(ActorError):
+    """The mailbox has no room and its policy is to refuse, or a thread told a full mailbox."""
+
+
+class ActorStopped(ActorError):
+    """The actor asked is stopping or has ended, so no answer will come."""
+
+
+class ActorCrashed(ActorError):
+    """The handler of an ask raised. Its exception is the `__cause__` of this one."""
+
+
+class Unhandled(ActorError):
+    """The actor asked has no handler for the request's type."""
+
+
+class AskTimeout(ActorError, TimeoutError):
+    """No answer came within the ask's timeout."""
+
+
+class HandlerTimeout(ActorError, TimeoutError):
+    """A handler ran past the deadline given to `@receive(timeout=...)`."""
+
+
+class StopTimeout(ActorError, TimeoutError):
+    """`on_stop` ran past its deadline."""

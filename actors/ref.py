@@ -1,0 +1,115 @@
+"""`ActorRef`: the address of an actor, good for its whole life and harmless after it."""
+
+from collections.abc import Awaitable
+from threading import get_ident
+from typing import Protocol, TypeVar
+
+from .mailbox import Mailbox, Told
+from .message import Request
+
+R = TypeVar("R")
+
+ASK_TIMEOUT = 5.0
+"""Seconds an ask waits unless told otherwise."""
+STOP_TIMEOUT = 5.0
+"""Seconds the handler in hand has to finish unless told otherwise."""
+
+
+class Target(Protocol):
+    """What a ref needs of the cell behind it."""
+
+    name: str
+    mailbox: Mailbox
+    thread: int
+
+    def tell_from_thread(self, message: object) -> Told: ...
+    def ask(self, request: Request[R], timeout: float) -> Awaitable[R]: ...
+    def ask_blocking(self, request: Request[R], timeout: float) -> R: ...
+    def drain(self, timeout: float) -> Awaitable[None]: ...
+    def stop(self, timeout: float) -> Awaitable[None]: ...
+    def kill(self) -> Awaitable[None]: ...
+    def wait(self) -> Awaitable[None]: ...
+    @property
+    def alive(self) -> bool: ...
+
+
+class ActorRef:
+    """Tell, ask and end an actor. Refs compare by identity: one life, one ref.
+
+    What is told to an actor that has ended becomes a dead letter; what is asked of it fails.
+    """
+
+    __slots__ = ("__weakref__", "_cell", "_mailbox", "_thread")
+
+    def __init__(self, cell: Target) -> None:
+        self._cell = cell
+        self._mailbox = cell.mailbox
+        self._thread = cell.thread
+
+    @property
+    def name(self) -> str:
+        """The name it was spawned with, or `Class-number`. Unique among the living."""
+        return self._cell.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still takes mail."""
+        return self._cell.alive
+
+    def tell(self, message: object) -> Told:
+        """Put a message into the actor's mailbox, behind all told before.
+
+        A plain function: when it returns, the message has its place. Awaiting what it returns
+        waits until that place is in the queue proper, which is the way to be slowed down to the
+        actor's pace. From another thread it may be called as well, and never waits.
+
+        Raises `MailboxFull` when a full mailbox refuses (see `Overflow`); from another thread
+        also when it would have to wait.
+        """
+        if get_ident() == self._thread:
+            return self._mailbox.put(message)
+        return self._cell.tell_from_thread(message)
+
+    def ask(self, request: Request[R], *, timeout: float = ASK_TIMEOUT) -> Awaitable[R]:
+        """Put a request into the mailbox and await the reply.
+
+        A plain function: the request is queued in the order of the calls, awaited or not. Seconds
+        of `timeout` must be above 0 and finite; they run from the call.
+
+        The await raises `AskTimeout`; `ActorStopped` when the actor is stopping or gone;
+        `ActorCrashed` with the handler's exception as its cause; `Unhandled`. The call itself
+        raises `MailboxFull`, or `ActorError` for an ask to oneself.
+        """
+        return self._cell.ask(request, timeout)
+
+    def ask_blocking(self, request: Request[R], *, timeout: float = ASK_TIMEOUT) -> R:
+        """`ask` for another thread: blocks it until the reply, raising what `ask` raises.
+
+        Raises `RuntimeError` in the loop's own thread, which it would block for ever.
+        """
+        return self._cell.ask_blocking(request, timeout)
+
+    def drain(self, *, timeout: float = STOP_TIMEOUT) -> Awaitable[None]:
+        """End the actor after what is queued now; what comes later is a dead letter.
+
+        Seconds of `timeout`, then it is killed. Awaiting waits for its end.
+        """
+        return self._cell.drain(timeout)
+
+    def stop(self, *, timeout: float = STOP_TIMEOUT) -> Awaitable[None]:
+        """End the actor after the handler in hand; what is queued becomes dead letters.
+
+        Seconds of `timeout`, then it is killed. Awaiting waits for its end.
+        """
+        return self._cell.stop(timeout)
+
+    def kill(self) -> Awaitable[None]:
+        """End the actor now: the handler in hand is cancelled, `on_stop` is skipped."""
+        return self._cell.kill()
+
+    def wait(self) -> Awaitable[None]:
+        """Wait for the actor's end, `on_stop` and cleanup included."""
+        return self._cell.wait()
+
+    def __repr__(self) -> str:
+        return f"<ActorRef {self.name}{'' if self.alive else ' (ended)'}>"

@@ -1,0 +1,153 @@
+"""`ActorSystem`: the root of all actors, and the task group they run in."""
+
+from collections.abc import Callable, Iterable, Sequence
+from threading import get_ident
+from types import TracebackType
+from typing import Any
+
+from . import _cell
+from ._core import Core
+from ._deadlines import Deadline
+from ._task import current_loop
+from .actor import Actor
+from .exceptions import NotRunning
+from .ref import STOP_TIMEOUT, ActorRef
+from .supervision import Intensity, Restart
+from .telemetry import Instrument, Stats
+
+
+class ActorSystem:
+    """Owns the actors of one event loop, asyncio's or Trio's, for as long as it is entered.
+
+    ```python
+    async with ActorSystem() as system:
+        ref = await system.spawn(Counter)
+    ```
+
+    Leaving the block stops the actors, the last started first, within `stop_timeout` seconds, and
+    then kills those that are left. If the block raises, they are killed; if it is cancelled, the
+    cancellation reaches every actor. No task of an actor outlives the block.
+    """
+
+    def __init__(
+        self, *, instruments: Sequence[Instrument] = (), stop_timeout: float = STOP_TIMEOUT
+    ) -> None:
+        self._instruments = instruments
+        self._stop_timeout = stop_timeout
+        self._core: Core | None = None
+        self._nursery: Any = None
+
+    async def __aenter__(self) -> "ActorSystem":
+        if self._core is not None:
+            raise NotRunning("an actor system is entered once; make another one")
+        loop = current_loop()
+        self._nursery = loop.nursery()
+        core = Core(loop, self._instruments, get_ident())
+        core.nursery = await self._nursery.__aenter__()
+        self._core = core
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        core = self._running
+        core.stopping = True
+        try:
+            if kind is None:
+                await self.stop()
+            elif issubclass(kind, Exception):
+                # The nursery need not hear of it: it would wrap the error in a group.
+                for cell in reversed(list(core.roots)):
+                    await cell.kill()
+        except BaseException as cancelled:
+            await self._leave(core, type(cancelled), cancelled, cancelled.__traceback__)
+            raise
+        if kind is None or issubclass(kind, Exception):
+            await self._leave(core, None, None, None)
+        else:
+            await self._leave(core, kind, error, traceback)
+
+    async def stop(self) -> None:
+        """Stop all actors, the last started first, as leaving the block does; spawn no more."""
+        core = self._running
+        core.stopping = True
+
+        def kill_all() -> None:
+            for cell in reversed(list(core.roots)):
+                cell.kill()
+
+        deadline = Deadline(core.deadlines, self._stop_timeout, kill_all)
+        for cell in reversed(list(core.roots)):
+            await cell.stop(self._stop_timeout)
+        deadline.cancel()
+
+    async def _leave(
+        self,
+        core: Core,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        core.deadlines.close()
+        core.inlet.close()
+        try:
+            await self._nursery.__aexit__(kind, error, traceback)
+        finally:
+            core.nursery = None
+
+    @property
+    def _running(self) -> Core:
+        if self._core is None:
+            raise NotRunning(
+                "the actor system is not running: `async with ActorSystem() as system`"
+            )
+        return self._core
+
+    async def spawn(
+        self,
+        factory: Callable[[], Actor],
+        *,
+        name: str | None = None,
+        restart: Restart = Restart.TEMPORARY,
+        intensity: Intensity = Intensity(),  # noqa: B008  # frozen
+    ) -> ActorRef:
+        """Start an actor and return its ref once `on_start` has returned.
+
+        `factory`: an actor class, or anything else that makes a new actor when called without
+        arguments (`lambda: Counter(5)`); it is called again for each restart. `name`: unique among
+        the living; found by `find`. `restart` and `intensity`: what follows a crash.
+
+        Raises what the factory or `on_start` raises (then nothing is left behind), `NameTaken`,
+        `HandlerError`, and `NotRunning` outside of the `async with` block.
+        """
+        return await _cell.spawn(self._running, None, factory, name, restart, intensity)
+
+    def find(self, name: str) -> ActorRef | None:
+        """The living actor of that name, or `None`."""
+        return self._running.registry.find(name)
+
+    def publish(
+        self, topic: str, message: object, *, exclude: ActorRef | Iterable[ActorRef] = ()
+    ) -> None:
+        """Hand a message to every member of a group, save those excluded; from any thread.
+
+        It never waits: a member whose mailbox is full applies its policy, *wait* counting as
+        *fail*, which makes a dead letter. From another thread it raises `MailboxFull` when too
+        much awaits its transfer to the loop, and `NotRunning` after the end.
+        """
+        core = self._running
+        if get_ident() == core.thread:
+            core.groups.publish(topic, message, exclude)
+        else:
+            core.inlet.put(lambda: core.groups.publish(topic, message, exclude))
+
+    def members(self, topic: str) -> list[ActorRef]:
+        """The members of a group."""
+        return self._running.groups.members(topic)
+
+    def stats(self) -> Stats:
+        """Counts since the start. Call it in the loop's thread."""
+        return self._running.stats()

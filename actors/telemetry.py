@@ -1,0 +1,59 @@
+"""What the runtime reports: dead letters and the moments of a life.
+
+An `Instrument` is called at each moment. With none installed a moment costs an empty loop.
+(The idea of hooks that are free until installed is Trio's.)
+"""
+
+from dataclasses import dataclass, field
+
+from .mailbox import Reason
+from .ref import ActorRef
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that no handler finished, and why."""
+
+    message: object
+    target: ActorRef
+    reason: Reason
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counts since the system started.
+
+    At any moment `told == handled + crashed + queued + in_hand +` the dead letters whose reason is
+    `of_mail`. Messages refused to their teller (`refused`) were never told.
+    """
+
+    told: int = 0
+    handled: int = 0
+    crashed: int = 0
+    refused: int = 0
+    queued: int = 0
+    in_hand: int = 0
+    actors: int = 0
+    dead_letters: dict[Reason, int] = field(default_factory=dict[Reason, int])
+
+
+class Instrument:
+    """Override what you want to hear of. Methods run in the loop's thread and must not block.
+
+    An instrument that raises is logged and otherwise ignored.
+    """
+
+    def spawned(self, ref: ActorRef) -> None:
+        """`on_start` returned, and the actor takes mail."""
+
+    def crashed(self, ref: ActorRef, error: Exception) -> None:
+        """A handler or a callback raised."""
+
+    def restarted(self, ref: ActorRef, error: Exception) -> None:
+        """The actor lives on with fresh state."""
+
+    def stopped(self, ref: ActorRef) -> None:
+        """The actor ended, after its cleanup."""
+
+    def dead_letter(self, letter: DeadLetter) -> None:
+        """A message that no handler finished."""

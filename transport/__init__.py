@@ -1,0 +1,50 @@
+"""The transport: WebSockets of a FastAPI application as actors.
+
+The map, from the ground up (imports point down only):
+
+    exceptions   errors, close codes           settings     bounds and policies
+    codec        frames <-> messages           outbox       what waits to be sent
+    wire         the port to the server        session      the rules, without I/O
+    _socket      one WebSocket and its pumps   connection   Connection(Actor)
+    endpoint     the route, the lifespan
+"""
+
+from .codec import (
+    Codec,
+    ErrorFrame,
+    Heartbeat,
+    Json,
+    MessagePack,
+    Raw,
+    Reply,
+    Text,
+)
+from .connection import Connection
+from .endpoint import CurrentSystem, Sockets, endpoint, running_system
+from .exceptions import CloseCode, CodecError, LifespanNotRun, TransportError
+from .settings import OnCrash, OnInvalid, OnOverload, Settings, SlowClient
+
+__all__ = [
+    "CloseCode",
+    "Codec",
+    "CodecError",
+    "Connection",
+    "CurrentSystem",
+    "ErrorFrame",
+    "Heartbeat",
+    "Json",
+    "LifespanNotRun",
+    "MessagePack",
+    "OnCrash",
+    "OnInvalid",
+    "OnOverload",
+    "Raw",
+    "Reply",
+    "Settings",
+    "SlowClient",
+    "Sockets",
+    "Text",
+    "TransportError",
+    "endpoint",
+    "running_system",
+]

@@ -1,0 +1,289 @@
+"""`Socket`: one WebSocket from accept to close, across the restarts of its actor.
+
+The ASGI task writes (`run`), a child task reads (`_read`), and the actor has its own task in the
+system. Each may be the first to end:
+
+    the client goes    _read hears of it      -> the actor drains, `on_disconnect` runs
+    the actor ends     `actor_ended`          -> the outbox is flushed, the socket closed
+    the actor closes   `Outbox.finish`        -> as if the client had gone, with that code
+    the client stalls  `_check_progress`      -> the write is given up, as if it had gone
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import structlog
+
+from actors import (
+    ActorCrashed,
+    ActorError,
+    AskTimeout,
+    Context,
+    Envelope,
+    MailboxFull,
+    Outcome,
+    Reason,
+    Timer,
+    Told,
+)
+
+from .codec import ErrorFrame, Frame, Heartbeat, Reply
+from .exceptions import CloseCode, CodecError, Disconnected
+from .outbox import Close, Outbox
+from .session import Question, Refusal, Session, Step
+from .wire import Wire
+
+logger: Any = structlog.get_logger("greenroom")
+
+
+class Socket:
+    """See the module's head."""
+
+    __slots__ = (
+        "_context",
+        "_guard",
+        "_heart",
+        "_limit",
+        "_sending_since",
+        "_wire",
+        "code",
+        "connected",
+        "lane",
+        "outbox",
+        "session",
+    )
+
+    def __init__(self, wire: Wire, session: Session, lane: "ClientLane") -> None:
+        settings = session.settings
+        self.session = session
+        self.lane = lane
+        self.outbox = Outbox(
+            settings.max_outbox,
+            settings.slow_client,
+            self._drop,
+            asyncio.get_running_loop().create_future,
+        )
+        self.connected = False
+        self.code: int | None = None  # once it is over
+        self._wire = wire
+        self._context: Context | None = None
+        self._limit: asyncio.Timeout | None = None
+        self._sending_since: float | None = None
+        self._guard: Timer | None = None
+        self._heart: Timer | None = None
+
+    @property
+    def context(self) -> Context:
+        """The actor's; there is one from its first moment on."""
+        assert self._context is not None
+        return self._context
+
+    def attach(self, context: Context) -> None:
+        """The actor has been spawned."""
+        self._context = context
+
+    # For the behaviour.
+
+    def send(self, message: object) -> Told:
+        """Encode and queue a message; raises `CodecError`."""
+        self.outbox.put(self.session.codec.encode(message))
+        return self.outbox.pace()
+
+    def crashed(self, error_id: str) -> None:
+        """Tell the client that its actor crashed, under which id the server logged it."""
+        detail = "something went wrong here; it was logged"
+        self.send(ErrorFrame(code="crashed", detail=detail, error_id=error_id))
+
+    def actor_ended(self, code: int) -> None:
+        """Flush what is queued, then close."""
+        self.outbox.finish(Close(code, ""))
+
+    # The life of the socket.
+
+    async def run(self) -> None:
+        """Pump until the socket is closed and its actor has ended."""
+        self._beat()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reading = tasks.create_task(self._read(), name="greenroom read pump")
+                try:
+                    async with asyncio.timeout(None) as self._limit:
+                        await self._write()
+                except (Disconnected, TimeoutError):
+                    pass  # `_gone` says the rest
+                finally:
+                    self._limit = None
+                    reading.cancel()
+        finally:
+            self._gone(CloseCode.ABNORMAL)
+        await self.context.ref.wait()
+
+    async def _write(self) -> None:
+        """The write pump: what is queued, as it comes, and at last the close."""
+        outbox, wire = self.outbox, self._wire
+        new_waiter = asyncio.get_running_loop().create_future
+        while outbox.queue or outbox.close is None:
+            if outbox.queue:
+                await wire.write(outbox.queue, self._sending)
+                self._sending_since = None
+                outbox.relieve()
+                if outbox.queue:
+                    await asyncio.sleep(0)
+            else:
+                outbox.waiter = waiter = new_waiter()
+                try:
+                    await waiter
+                finally:
+                    outbox.waiter = None
+        if not outbox.gone:
+            close = outbox.close
+            self._sending()
+            await wire.close(close)
+            self._sending_since = None
+            self._gone(close.code)
+
+    def _sending(self) -> None:
+        """A step of progress; the next has `send_timeout` seconds."""
+        self._sending_since = time.monotonic()
+        self.outbox.relieve()
+        if self._guard is None:
+            timeout = self.session.settings.send_timeout
+            self._guard = self.context.call_later(timeout, self._check_progress)
+
+    def _check_progress(self) -> None:
+        # One timer at a time, set again while there is progress: cheaper than one for each send.
+        self._guard = None
+        since = self._sending_since
+        if since is None or self._limit is None:
+            return
+        left = since + self.session.settings.send_timeout - time.monotonic()
+        if left > 0:
+            self._guard = self.context.call_later(left, self._check_progress)
+        else:
+            logger.warning("the client reads nothing; giving it up", actor=self.context.ref.name)
+            self._gone(CloseCode.ABNORMAL)
+
+    async def _read(self) -> None:
+        """The read pump: it always reads on, so that a disconnect and pongs are always seen."""
+        wire, session, tell = self._wire, self.session, self.context.ref.tell
+        try:
+            while True:
+                for data in await wire.read():
+                    step = session.take(data)
+                    if isinstance(step, Step):
+                        self._take_step(step)
+                        continue
+                    try:
+                        tell(step)
+                    except MailboxFull:
+                        # A burst may be larger than the mailbox: give the actor its turn first.
+                        await asyncio.sleep(0)
+                        try:
+                            tell(step)
+                        except MailboxFull:
+                            self._take_step(session.overloaded())
+        except Disconnected as error:
+            self._gone(error.code)
+
+    def _take_step(self, step: Step) -> None:
+        if isinstance(step, Question):
+            self._ask(step)
+        elif isinstance(step, Refusal) and self.outbox.close is None:
+            if step.error is not None:
+                self.send(step.error)
+            if step.close is not None:
+                self.outbox.finish(step.close)
+
+    def _ask(self, question: Question) -> None:
+        answering = _Answering(self, question.id)
+        try:
+            outcome = self.context.ask_waking(
+                question.request, self.session.settings.ask_timeout, answering
+            )
+        except MailboxFull:
+            self._take_step(self.session.overloaded())
+            return
+        answering.outcome = outcome
+        if outcome.done:
+            self.answer(question.id, outcome)
+
+    def answer(self, identifier: str | int, outcome: Outcome) -> None:
+        """Send the answer to a client's request."""
+        try:
+            self.send(Reply(id=identifier, value=outcome.result()))
+        except AskTimeout:
+            self._answer_error(identifier, "timeout", "no answer in time")
+        except ActorCrashed:
+            self._answer_error(identifier, "crashed", "something went wrong here")
+        except ActorError as error:
+            self._answer_error(identifier, "stopped", str(error))
+        except CodecError:
+            logger.exception("a reply cannot be encoded", actor=self.context.ref.name)
+            self._answer_error(identifier, "crashed", "something went wrong here")
+
+    def _answer_error(self, identifier: str | int, code: str, detail: str) -> None:
+        self.send(ErrorFrame(code=code, detail=detail, id=identifier))
+
+    def _beat(self) -> None:
+        every = self.session.settings.heartbeat
+        if every is not None:
+            if self._heart is not None:  # not the first time, at the start
+                self.send(Heartbeat(timestamp=time.time()))
+            self._heart = self.context.call_later(every, self._beat)
+
+    def _gone(self, code: int) -> None:
+        """The socket is over. The first to say so says with which code."""
+        if self.code is not None:
+            return
+        self.code = code
+        for timer in (self._guard, self._heart):
+            if timer is not None:
+                timer.cancel()
+        self.outbox.abandon()
+        if self._sending_since is not None and self._limit is not None:
+            self._limit.reschedule(
+                asyncio.get_running_loop().time()
+            )  # the pump may be stuck in a send that never returns
+        self.context.drain_or_interrupt(self.session.settings.disconnect_timeout)
+
+    def _drop(self, frame: Frame, reason: Reason) -> None:
+        self.context.dead_letter(frame.message, reason)
+
+
+class _Answering:
+    """Stands where a task would await an ask: answers the client when the ask has ended."""
+
+    __slots__ = ("_id", "_socket", "outcome")
+
+    def __init__(self, socket: Socket, identifier: str | int) -> None:
+        self._socket = socket
+        self._id = identifier
+        self.outcome: Outcome | None = None
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: None, /) -> None:
+        if self.outcome is not None:
+            self._socket.answer(self._id, self.outcome)
+
+
+class ClientLane:
+    """How a group reaches the clients of one route: encoded once, appended to each outbox.
+
+    Members whose class handles the message's type get it in their mailbox instead.
+    """
+
+    def __init__(self, session: Session, types: Sequence[type]) -> None:
+        self._codec = session.codec
+        self._types = tuple(types)
+
+    def deliver(self, envelope: Envelope, members: Collection[Socket]) -> None:
+        if isinstance(envelope.message, self._types):
+            envelope.deliver([socket.context.mailbox for socket in members])
+            return
+        frame = self._codec.frame(envelope)
+        for socket in members:
+            socket.outbox.put(frame)

@@ -1,0 +1,56 @@
+"""Close codes, and the errors of the transport.
+
+TransportError
+├── LifespanNotRun     the application's lifespan did not run (also a RuntimeError)
+├── CodecError         a codec cannot serve a connection's messages (also a TypeError)
+├── BadFrame           a frame from the client that is answered with an error frame
+└── Disconnected       the client is gone; `code` says how
+"""
+
+import enum
+
+
+class CloseCode(enum.IntEnum):
+    """The close codes the transport uses (RFC 6455, section 7.4, and its registry)."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    ABNORMAL = 1006
+    INVALID_DATA = 1007
+    POLICY_VIOLATION = 1008
+    TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+
+
+class TransportError(Exception):
+    """The root of the transport's errors."""
+
+
+class LifespanNotRun(TransportError, RuntimeError):
+    """The application's lifespan did not run, so there is no actor system."""
+
+
+class CodecError(TransportError, TypeError):
+    """A codec cannot carry the messages of a connection class, or a message it was given."""
+
+
+class BadFrame(TransportError):
+    """A frame that cannot become a message. `code` and `path` go into the error frame."""
+
+    def __init__(self, code: str, detail: str, path: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.path = path
+
+
+class Disconnected(TransportError):
+    """The client is gone."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the client is gone: {code}")
+        self.code = code

@@ -1,0 +1,135 @@
+"""What waits to be sent to one client: bounded, with a policy for the client that is slow.
+
+Plain code without a loop, like a mailbox; its one consumer is the write pump. Whoever sends may
+await, and then goes on at the client's pace: awaiting waits while more than half is full.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+from actors import Reason, Told
+
+from .codec import Frame
+from .exceptions import CloseCode
+from .settings import SlowClient
+
+
+class Close(NamedTuple):
+    """The last thing to send."""
+
+    code: int
+    reason: str
+
+
+class Outbox:
+    """See the module's head. `drop` is told of each frame that will not be sent."""
+
+    __slots__ = (
+        "_drop",
+        "_limit",
+        "_new_waiter",
+        "_pacers",
+        "_policy",
+        "_relief",
+        "close",
+        "gone",
+        "queue",
+        "waiter",
+    )
+
+    def __init__(
+        self,
+        limit: int,
+        policy: SlowClient,
+        drop: Callable[[Frame, Reason], None],
+        new_waiter: Callable[[], Any],
+    ) -> None:
+        self.queue: deque[Frame] = deque()
+        self.waiter: Any = None  # the parked write pump's
+        self.close: Close | None = None
+        self.gone = False
+        self._limit = limit
+        self._relief = limit // 2
+        self._policy = policy
+        self._drop = drop
+        self._new_waiter = new_waiter
+        self._pacers: list[Any] | None = None
+
+    def put(self, frame: Frame) -> None:
+        """Queue a frame; when full, do as the policy says. Never waits, never raises."""
+        if len(self.queue) < self._limit and self.close is None:
+            self.queue.append(frame)
+            if self.waiter is not None:
+                self.wake()
+        elif self.close is not None:
+            self._drop(frame, Reason.CLIENT_GONE)
+        elif self._policy is SlowClient.DROP_NEWEST:
+            self._drop(frame, Reason.CLIENT_SLOW)
+        elif self._policy is SlowClient.DROP_OLDEST:
+            self._drop(self.queue.popleft(), Reason.CLIENT_SLOW)
+            self.queue.append(frame)
+        else:
+            self._drop_all(Reason.CLIENT_SLOW)
+            self._drop(frame, Reason.CLIENT_SLOW)
+            self.relieve()
+            self.finish(Close(CloseCode.TRY_AGAIN_LATER, "the client reads too slowly"))
+
+    def pace(self) -> Told:
+        """What `send` returns: awaiting it waits while the outbox is more than half full."""
+        return PACED if len(self.queue) <= self._relief else _Pace(self)
+
+    def finish(self, close: Close) -> None:
+        """Queue nothing more; close once what is queued is sent. The first close counts."""
+        if self.close is None:
+            self.close = close
+            self.wake()
+
+    def abandon(self) -> None:
+        """The client is gone: what is queued will not be sent."""
+        self.gone = True
+        if self.close is None:
+            self.close = Close(CloseCode.ABNORMAL, "")
+        self._drop_all(Reason.CLIENT_GONE)
+        self.relieve()
+        self.wake()
+
+    def _drop_all(self, reason: Reason) -> None:
+        while self.queue:
+            self._drop(self.queue.popleft(), reason)
+
+    def wake(self) -> None:
+        waiter = self.waiter
+        if waiter is not None:
+            self.waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def relieve(self) -> None:
+        """Let those go on who wait, once the pump has made enough room."""
+        if self._pacers is not None and len(self.queue) <= self._relief:
+            pacers, self._pacers = self._pacers, None
+            for waiter in pacers:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def new_pacer(self) -> Any:
+        if self._pacers is None:
+            self._pacers = []
+        waiter = self._new_waiter()
+        self._pacers.append(waiter)
+        return waiter
+
+
+class _Pace(Told):
+    __slots__ = ("_outbox",)
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        if len(self._outbox.queue) > self._outbox._relief:
+            yield from self._outbox.new_pacer().__await__()
+
+
+PACED = Told()

@@ -1,0 +1,92 @@
+"""The rules of one socket, without I/O: what a frame from the client leads to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from actors import Request
+
+from .codec import Data, ErrorFrame, RequestId, SocketCodec
+from .exceptions import BadFrame, CloseCode
+from .outbox import Close
+from .settings import OnInvalid, OnOverload, Settings
+
+
+class Step:
+    """What follows a frame, unless it is a message: then the actor is told it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Step):
+    """Ask the connection's actor, and send the answer under the client's id."""
+
+    request: Request[Any]
+    id: str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Step):
+    """Send the error frame, if there is one; then close, if there is a close."""
+
+    error: ErrorFrame | None
+    close: Close | None = None
+
+
+class Session:
+    """Decides by the codec and the settings. Stateless, so one serves all sockets of a route."""
+
+    __slots__ = ("codec", "settings")
+
+    def __init__(self, codec: SocketCodec, settings: Settings) -> None:
+        self.codec = codec
+        self.settings = settings
+
+    def take(self, data: Data) -> object:
+        """What the client's frame leads to: a message to tell, or a `Step`."""
+        limit = self.settings.max_size
+        # A character has at most four bytes: count the bytes only where it could matter.
+        if len(data) * 4 > limit and _size(data) > limit:
+            return Refusal(None, Close(CloseCode.TOO_BIG, f"a message may have {limit} bytes"))
+        try:
+            message = self.codec.decode(data)
+        except BadFrame as error:
+            return self._invalid(error)
+        if message is None:
+            kind = "text" if isinstance(data, str) else "binary"
+            return Refusal(
+                None, Close(CloseCode.UNSUPPORTED_DATA, f"{kind} frames are not taken here")
+            )
+        if isinstance(message, Request):
+            return self._question(message, data)  # pyright: ignore[reportUnknownArgumentType]
+        return message
+
+    def overloaded(self) -> Refusal:
+        """What follows when the actor's mailbox has no room."""
+        detail = "too many messages wait to be handled"
+        if self.settings.on_overload is OnOverload.CLOSE:
+            return Refusal(None, Close(CloseCode.TRY_AGAIN_LATER, detail))
+        return Refusal(ErrorFrame(code="overloaded", detail=detail))
+
+    def _invalid(self, error: BadFrame) -> Refusal:
+        close = None
+        if self.settings.on_invalid is OnInvalid.CLOSE:
+            close = Close(CloseCode.POLICY_VIOLATION, f"{error.code} frame")
+        return Refusal(ErrorFrame(code=error.code, detail=error.detail, path=error.path), close)
+
+    def _question(self, request: Request[Any], data: Data) -> object:
+        try:
+            if isinstance(data, str):
+                identifier = msgspec.json.decode(data, type=RequestId).id
+            else:
+                identifier = msgspec.msgpack.decode(data, type=RequestId).id
+        except msgspec.ValidationError as error:
+            return self._invalid(BadFrame("invalid", str(error).partition(" - at ")[0], "$.id"))
+        # Without an id there is nothing to answer to: it is handled like anything told.
+        return request if identifier is None else Question(request, identifier)
+
+
+def _size(data: Data) -> int:
+    return len(data.encode(errors="surrogatepass")) if isinstance(data, str) else len(data)
