@@ -82,13 +82,13 @@ class Cell:
         "enders",
         "handled",
         "in_hand",
+        "joined",
         "mailbox",
         "name",
         "ref",
         "staged_in",
         "staged_out",
         "thread",
-        "topics",
     )
 
     def __init__(
@@ -108,7 +108,7 @@ class Cell:
         self.mailbox = Mailbox(actor.mailbox_size, actor.overflow, self._drop, core.loop.new_waiter)
         self.name = core.registry.reserve(name, type(actor).__name__)
         self.ref = ActorRef(self)
-        self.topics: dict[str, None] = {}
+        self.joined: dict[str, None] = {}
         self.children: dict[Cell, None] = {}
         self.handled = 0
         self.crashed = 0
@@ -129,7 +129,7 @@ class Cell:
         self._timed_out: HandlerTimeout | None = None
         self._deadline: Deadline | None = None
         self.enders: list[Waiter] | None = []  # None once it has ended
-        actor._attach(self)
+        actor.__attach__(self)
         core.cells[self] = None
         (core.roots if parent is None else parent.children)[self] = None
 
@@ -278,13 +278,19 @@ class Cell:
     def join(self, topic: str) -> None:
         if self.mailbox.closed is not None:
             raise NotRunning(f"{self.name} is ending and can join no group")
-        lane, member = self._actor._membership()
+        lane, member = self._actor.__membership__()
         self.core.groups.join(topic, self.ref, lane, member)
-        self.topics[topic] = None
+        self.joined[topic] = None
 
     def leave(self, topic: str) -> None:
         self.core.groups.leave(topic, self.ref)
-        self.topics.pop(topic, None)
+        self.joined.pop(topic, None)
+
+    def members(self, topic: str) -> list[ActorRef]:
+        return self.core.groups.members(topic)
+
+    def topics(self, prefix: str) -> list[str]:
+        return self.core.groups.topics(prefix)
 
     def publish(self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]) -> None:
         self.core.groups.publish(topic, message, exclude)
@@ -413,7 +419,10 @@ class Cell:
         message = message_in(item)
         function = table.get(type(message)) or inherited(table, type(message))
         if function is None:
-            self._drop(item, Reason.UNHANDLED)
+            if not is_ask(item) and self._actor.__unhandled__(message):
+                self.handled += 1
+            else:
+                self._drop(item, Reason.UNHANDLED)
             return False
         self.in_hand = item
         reply = await function(self._actor, message)
@@ -458,7 +467,7 @@ class Cell:
             restarts=restarts,
             exc_info=error,
         )
-        self._actor._on_crash(error, error_id, restarts=restarts)
+        self._actor.__crashed__(error, error_id, restarts=restarts)
         if self.core.instruments:
             self.core.report("crashed", self.ref, error)
         return restarts
@@ -467,7 +476,7 @@ class Cell:
         await self._end_children()
         actor = self._factory()
         handlers_of(type(actor))
-        actor._attach(self)
+        actor.__attach__(self)
         self._actor = actor
         if await self._hand_run(actor.on_start) or self._killed:
             return
@@ -481,7 +490,7 @@ class Cell:
         """Take no more mail and leave the groups."""
         self._end = end
         if self.mailbox.closed is None:
-            for topic in self.topics:
+            for topic in self.joined:
                 self.core.groups.leave(topic, self.ref)
         self.mailbox.close(Reason.KILLED if self._killed else Reason.STOPPED)
 
@@ -503,7 +512,7 @@ class Cell:
         if self._killed or end is None:
             return
         try:
-            cancelled = await self._hand_run(lambda: self._actor._stop(end))
+            cancelled = await self._hand_run(lambda: self._actor.__finish__(end))
         except Exception as error:  # noqa: BLE001  # it harms nobody else
             self._report_on_stop(error)
         else:
@@ -540,7 +549,7 @@ class Cell:
         del core.cells[self]
         self.add_to(core.ended)
         enders, self.enders = self.enders or [], None
-        self._actor._ended(None if self._killed else self._end)
+        self._actor.__ended__(None if self._killed else self._end)
         del self._actor, self._factory  # a ref kept for long keeps no state alive
         for waiter in enders:
             if not waiter.done():

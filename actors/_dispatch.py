@@ -24,10 +24,10 @@ class Timed(Protocol):
 
 def table_of(cls: type[Actor]) -> Table:
     """The class's dispatch table: the functions that handle, by exact type."""
-    table: Table | None = cls.__dict__.get("_table")
+    table: Table | None = cls.__dict__.get("__table__")
     if table is None:
         table = {kind: _bounded(handler) for kind, handler in handlers_of(cls).items()}
-        cls._table = table
+        cls.__table__ = table
     return table
 
 
@@ -48,7 +48,7 @@ def _bounded(handler: Handler) -> Function:
         return function
 
     async def bounded(actor: Any, message: Any) -> Any:
-        cell: Timed = actor._cell
+        cell: Timed = actor.__cell__
         error = HandlerTimeout(f"{handler.name} took more than {timeout:g} s")
 
         def expire() -> None:

@@ -44,7 +44,7 @@ class Context(Protocol):
 
     ref: ActorRef
     mailbox: Mailbox
-    topics: dict[str, None]
+    joined: dict[str, None]
 
     async def spawn(
         self,
@@ -57,6 +57,8 @@ class Context(Protocol):
     def find(self, name: str) -> ActorRef | None: ...
     def join(self, topic: str) -> None: ...
     def leave(self, topic: str) -> None: ...
+    def members(self, topic: str) -> list[ActorRef]: ...
+    def topics(self, prefix: str) -> list[str]: ...
     def publish(
         self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]
     ) -> None: ...
@@ -96,10 +98,10 @@ class Actor:
     stop_timeout: ClassVar[float] = STOP_TIMEOUT
     """Seconds `on_stop` may take."""
 
-    _cell: Context | None = None
-    _handlers: ClassVar[Handlers | None] = {}
-    _names: ClassVar[dict[str, Any]] = {}
-    _table: ClassVar[dict[type, Function]] = {}
+    __cell__: Context | None = None
+    __handlers__: ClassVar[Handlers | None] = {}
+    __names__: ClassVar[dict[str, Any]] = {}
+    __table__: ClassVar[dict[type, Function]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -109,10 +111,10 @@ class Actor:
             depth += 1
         names = dict(sys._getframe(depth).f_locals)
         try:
-            cls._handlers = collect(cls, names)
+            cls.__handlers__ = collect(cls, names)
         except NameError:
-            cls._handlers = None
-            cls._names = names
+            cls.__handlers__ = None
+            cls.__names__ = names
 
     # Callbacks: override what you need.
 
@@ -136,17 +138,17 @@ class Actor:
     @property
     def ref(self) -> ActorRef:
         """This actor's own address. Raises `NotRunning` before it is spawned (so in `__init__`)."""
-        return self._context.ref
+        return self.__context__.ref
 
     @property
     def name(self) -> str:
         """The name in the registry."""
-        return self._context.ref.name
+        return self.__context__.ref.name
 
     @property
     def groups(self) -> tuple[str, ...]:
         """The topics joined, in order; in `on_stop`, those it was in when it ended."""
-        return tuple(self._context.topics)
+        return tuple(self.__context__.joined)
 
     async def spawn(
         self,
@@ -157,19 +159,28 @@ class Actor:
         intensity: Intensity = Intensity(),  # noqa: B008  # frozen
     ) -> ActorRef:
         """Start a child, which ends before this actor does. See `ActorSystem.spawn`."""
-        return await self._context.spawn(factory, name=name, restart=restart, intensity=intensity)
+        context = self.__context__
+        return await context.spawn(factory, name=name, restart=restart, intensity=intensity)
 
     def find(self, name: str) -> ActorRef | None:
         """The living actor of that name."""
-        return self._context.find(name)
+        return self.__context__.find(name)
 
     def join(self, topic: str) -> None:
         """Become a member of a group; joining twice is fine. A restart keeps memberships."""
-        self._context.join(topic)
+        self.__context__.join(topic)
 
     def leave(self, topic: str) -> None:
         """End a membership; leaving twice is fine. At its end an actor leaves all its groups."""
-        self._context.leave(topic)
+        self.__context__.leave(topic)
+
+    def members(self, topic: str) -> list[ActorRef]:
+        """The members of a group, itself included."""
+        return self.__context__.members(topic)
+
+    def topics(self, prefix: str = "") -> list[str]:
+        """The groups that have a member and whose topic starts so."""
+        return self.__context__.topics(prefix)
 
     def publish(
         self, topic: str, message: object, *, exclude: ActorRef | Iterable[ActorRef] = ()
@@ -179,45 +190,50 @@ class Actor:
         It never waits: a member whose mailbox is full applies its policy, *wait* counting as
         *fail*, which makes a dead letter.
         """
-        self._context.publish(topic, message, exclude)
+        self.__context__.publish(topic, message, exclude)
 
     def stop(self) -> None:
         """End this actor after the handler in hand. What is queued becomes dead letters."""
-        self._context.stop(STOP_TIMEOUT)
+        self.__context__.stop(STOP_TIMEOUT)
 
-    # What the runtime asks of an actor; a transport may answer differently.
+    # What the runtime asks of an actor; a transport may answer differently. The names are such
+    # that no user's attribute meets them by accident.
 
     @property
-    def _context(self) -> Context:
-        if self._cell is None:
+    def __context__(self) -> Context:
+        if self.__cell__ is None:
             raise NotRunning(f"{type(self).__name__} has not started: use on_start, not __init__")
-        return self._cell
+        return self.__cell__
 
-    def _attach(self, context: Context) -> None:
+    def __attach__(self, context: Context) -> None:
         """It has been given a cell to live in."""
-        self._cell = context
+        self.__cell__ = context
 
-    def _membership(self) -> tuple[Lane, Any]:
+    def __membership__(self) -> tuple[Lane, Any]:
         """The lane its groups reach it by, and what that lane delivers to."""
-        return MAILBOX_LANE, self._context.mailbox
+        return MAILBOX_LANE, self.__context__.mailbox
 
-    def _on_crash(self, error: Exception, error_id: str, *, restarts: bool) -> None:
+    def __unhandled__(self, message: object) -> bool:
+        """A message without a handler; whether it was dealt with all the same."""
+        return False
+
+    def __crashed__(self, error: Exception, error_id: str, *, restarts: bool) -> None:
         """It crashed; the error was logged under `error_id`. Must not raise."""
 
-    async def _stop(self, end: End) -> None:
+    async def __finish__(self, end: End) -> None:
         """The end that may be awaited; skipped by a kill."""
         await self.on_stop(end)
 
-    def _ended(self, end: End | None) -> None:
+    def __ended__(self, end: End | None) -> None:
         """The very end; `None` after a kill. Must not raise."""
 
 
 def handlers_of(cls: type[Actor]) -> Handlers:
     """The class's handlers, resolved now at the latest. Raises `HandlerError`."""
-    if cls._handlers is None:
+    if cls.__handlers__ is None:
         try:
-            cls._handlers = collect(cls, cls._names)
+            cls.__handlers__ = collect(cls, cls.__names__)
         except NameError as error:
             raise HandlerError(f"{cls.__qualname__}: a handler's annotation: {error}") from None
-        cls._names = {}
-    return cls._handlers
+        cls.__names__ = {}
+    return cls.__handlers__

@@ -72,9 +72,9 @@ class Groups:
         lanes = self._topics.get(topic, {})
         return [ref for members in lanes.values() for ref in members]
 
-    def topics(self) -> list[str]:
-        """The topics that have a member."""
-        return list(self._topics)
+    def topics(self, prefix: str = "") -> list[str]:
+        """The topics that have a member and start so."""
+        return [topic for topic in self._topics if topic.startswith(prefix)]
 
     def publish(
         self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef] = ()

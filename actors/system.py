@@ -148,6 +148,10 @@ class ActorSystem:
         """The members of a group."""
         return self._running.groups.members(topic)
 
+    def topics(self, prefix: str = "") -> list[str]:
+        """The groups that have a member and whose topic starts so."""
+        return self._running.groups.topics(prefix)
+
     def stats(self) -> Stats:
         """Counts since the start. Call it in the loop's thread."""
         return self._running.stats()

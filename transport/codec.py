@@ -88,8 +88,8 @@ class Codec(Protocol):
 class Json:
     """JSON in text frames. A `Message` is an object tagged with its `type`.
 
-    Where the connection also handles `dict` or `list`, objects without a known `type`, or arrays,
-    decode to those.
+    A connection may also handle plain JSON: `list`, `str`, `int`, `float`, `bool`, `None`, and for
+    objects without a known `type` either `dict` or one `msgspec.Struct` that has no tag.
     """
 
     kind: Literal["text", "binary"] = "text"
@@ -151,16 +151,29 @@ def _as_is(data: object) -> object:
     return data
 
 
+_JSON: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "str",
+    int: "int",
+    float: "float",
+    bool: "bool",
+    type(None): "null",
+}
+"""What a frame may decode to besides a `Message`, and what it is called in an error."""
+
+
 def _structured(types: Sequence[type], make: Callable[[Any], Any]) -> Decode:
     structs = [kind for kind in types if issubclass(kind, msgspec.Struct)]
-    others = [kind for kind in types if kind in (dict, list)]
-    if not structs and not others:
+    tagged = [kind for kind in structs if kind.__struct_config__.tag is not None]
+    others = [kind for kind in types if kind in _JSON or kind in set(structs) - set(tagged)]
+    if not tagged and not others:
         raise CodecError("no handler takes a Message, a dict or a list")
     try:
         if others:
-            decode = _catch_all(structs, others, make(Any).decode)
+            decode = _catch_all(tagged, others, make(Any).decode)
         else:
-            decode = make(Union[tuple(structs)]).decode  # noqa: UP007  # made at run time
+            decode = make(Union[tuple(tagged)]).decode  # noqa: UP007  # made at run time
     except TypeError as error:
         raise CodecError(str(error)) from error
 
@@ -178,14 +191,17 @@ def _structured(types: Sequence[type], make: Callable[[Any], Any]) -> Decode:
     return checked
 
 
-def _catch_all(structs: Sequence[Any], others: Sequence[type], decode: Decode) -> Decode:
-    by_tag: dict[tuple[str, Any], type] = {}
-    for struct in structs:
-        config = struct.__struct_config__
-        if config.tag is None:
-            raise CodecError(f"{struct.__name__} has no tag, and dict is handled as well")
+def _catch_all(tagged: Sequence[type], others: Sequence[type], decode: Decode) -> Decode:
+    """Objects with a known tag become that; what is left goes to the other types."""
+    by_tag: dict[tuple[str, Any], Any] = {}
+    for struct in tagged:
+        config = cast(Any, struct).__struct_config__
         by_tag[config.tag_field, config.tag] = struct
     fields = {field for field, _ in by_tag}
+    untagged = [kind for kind in others if kind not in _JSON]
+    if len(untagged) + (dict in others) > 1:
+        raise CodecError("only one handler can take the objects that have no known tag")
+    convert: Callable[[object, Any], object] = msgspec.convert
 
     def checked(data: object) -> object:
         value = decode(data)
@@ -195,13 +211,12 @@ def _catch_all(structs: Sequence[Any], others: Sequence[type], decode: Decode) -
                 tag = cast(dict[str, Any], value).get(field)
                 struct = by_tag.get((field, tag)) if isinstance(tag, str | int) else None
                 if struct is not None:
-                    converted: object = msgspec.convert(value, struct)
-                    return converted
+                    return convert(value, struct)
+            if untagged:
+                return convert(value, untagged[0])
         if kind not in others:
-            names: dict[type, str] = {dict: "object", list: "array"}
-            wanted = " or ".join(names[other] for other in others)
-            got = names.get(kind, kind.__name__)
-            raise BadFrame("invalid", f"Expected `{wanted}`, got `{got}`", "$")
+            wanted = " or ".join(_JSON.get(other, "object") for other in others)
+            raise BadFrame("invalid", f"Expected `{wanted}`, got `{_JSON.get(kind, kind)}`", "$")
         return value
 
     return checked
@@ -227,10 +242,9 @@ class SocketCodec:
         # Errors and the like have to be told on text and raw sockets too: there, as JSON.
         self._encode = (structured[0] if structured else Json()).encode
 
-    def decode(self, data: Data) -> object | None:
-        """The message in a frame, or `None` for a frame of a kind that is not taken here."""
-        decode = self._text if isinstance(data, str) else self._binary
-        return None if decode is None else decode(data)
+    def decoder(self, data: Data) -> Decode | None:
+        """What decodes a frame of that kind, or `None` if it is not taken here."""
+        return self._text if isinstance(data, str) else self._binary
 
     def encode(self, message: object) -> Frame:
         """`str` goes out as a text frame, `bytes` as a binary one, the rest through the codec.

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 from actors import Actor, Context, End, Lane, NotRunning, Overflow, Told
 
 from ._socket import Socket
-from .exceptions import CloseCode
+from .exceptions import CloseCode, CodecError
 from .outbox import Close
 
 _CODES = frozenset(CloseCode) - {CloseCode.ABNORMAL}
@@ -21,15 +21,17 @@ class Connection(Actor):
     What its `__init__` takes is filled in as for a FastAPI endpoint: path parameters, query
     parameters, headers, `Depends`. `on_start` runs before the socket is accepted: raise FastAPI's
     `HTTPException` there to refuse it. Each `@receive` handler is open to the client, unless it
-    says `wire=False`. After a crash, by the route's settings, a fresh instance goes on with the
-    same socket, mailbox and groups: `on_restart` is called, `on_connect` is not.
+    says `wire=False`. What is told or published to it and has no handler goes to the client.
+    After a crash, by the route's settings, a fresh instance goes on with the same socket, mailbox
+    and groups: `on_restart` is called, `on_connect` is not.
     """
 
     mailbox_size: ClassVar[int] = 256
     overflow: ClassVar[Overflow] = Overflow.FAIL
 
-    _socket: Socket | None = None
-    _handshake: HTTPConnection | None = None
+    # Names of ours that no user's attribute will meet by accident.
+    __socket__: Socket | None = None
+    __handshake__: HTTPConnection | None = None
 
     # Callbacks: override what you need.
 
@@ -51,9 +53,9 @@ class Connection(Actor):
 
         Raises `NotRunning` in `__init__`.
         """
-        if self._handshake is None:
+        if self.__handshake__ is None:
             raise NotRunning(f"{type(self).__name__} has no socket yet: use on_start")
-        return self._handshake
+        return self.__handshake__
 
     @property
     def path_params(self) -> Mapping[str, Any]:
@@ -69,7 +71,7 @@ class Connection(Actor):
 
         Raises `CodecError` for what cannot be encoded.
         """
-        return self._own_socket.send(message)
+        return self.__own__.send(message)
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Close the socket once what is queued has been sent; `on_disconnect` follows.
@@ -80,41 +82,48 @@ class Connection(Actor):
         if code not in _CODES and not 3000 <= code <= 4999:
             raise ValueError(f"a server may not close with {code}")
         cut = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
-        self._own_socket.outbox.finish(Close(code, cut))
+        self.__own__.outbox.finish(Close(code, cut))
 
     # What the runtime asks of it.
 
     @property
-    def _own_socket(self) -> Socket:
-        if self._socket is None:
+    def __own__(self) -> Socket:
+        if self.__socket__ is None:
             raise NotRunning(f"{type(self).__name__} has no socket: spawn it by a route")
-        return self._socket
+        return self.__socket__
 
-    def _attach(self, context: Context) -> None:
-        super()._attach(context)
-        self._own_socket.attach(context)
+    def __attach__(self, context: Context) -> None:
+        super().__attach__(context)
+        self.__own__.attach(context)
 
-    def _membership(self) -> tuple[Lane, Socket]:
-        socket = self._own_socket
+    def __membership__(self) -> tuple[Lane, Socket]:
+        socket = self.__own__
         return socket.lane, socket
 
-    def _on_crash(self, error: Exception, error_id: str, *, restarts: bool) -> None:
-        self._own_socket.crashed(error_id)
+    def __unhandled__(self, message: object) -> bool:
+        try:
+            self.send(message)
+        except CodecError:
+            return False
+        return True
 
-    async def _connected(self) -> None:
-        self._own_socket.connected = True
+    def __crashed__(self, error: Exception, error_id: str, *, restarts: bool) -> None:
+        self.__own__.crashed(error_id)
+
+    async def __connected__(self) -> None:
+        self.__own__.connected = True
         await self.on_connect()
 
-    async def _stop(self, end: End) -> None:
-        socket = self._own_socket
+    async def __finish__(self, end: End) -> None:
+        socket = self.__own__
         try:
             if socket.connected:
                 await self.on_disconnect(socket.code or _code(end))
         finally:
             await self.on_stop(end)
 
-    def _ended(self, end: End | None) -> None:
-        self._own_socket.actor_ended(_code(end))
+    def __ended__(self, end: End | None) -> None:
+        self.__own__.actor_ended(_code(end))
 
 
 def _code(end: End | None) -> int:

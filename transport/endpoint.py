@@ -224,8 +224,8 @@ class _Route:
 
         def factory() -> Connection:
             actor = self._connection(**values)
-            actor._socket = socket
-            actor._handshake = websocket
+            actor.__socket__ = socket
+            actor.__handshake__ = websocket
             return actor
 
         ref = await self._spawn(sockets.system, factory, websocket, settings)
@@ -239,7 +239,7 @@ class _Route:
         finally:
             if not connected:
                 ref.stop()
-        socket.context.call(Connection._connected)
+        socket.context.call(Connection.__connected__)
         await socket.run()
 
     def _session(self, codec: SocketCodec, settings: Settings) -> tuple[Session, ClientLane]:

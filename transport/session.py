@@ -50,15 +50,16 @@ class Session:
         # A character has at most four bytes: count the bytes only where it could matter.
         if len(data) * 4 > limit and _size(data) > limit:
             return Refusal(None, Close(CloseCode.TOO_BIG, f"a message may have {limit} bytes"))
-        try:
-            message = self.codec.decode(data)
-        except BadFrame as error:
-            return self._invalid(error)
-        if message is None:
+        decode = self.codec.decoder(data)
+        if decode is None:
             kind = "text" if isinstance(data, str) else "binary"
             return Refusal(
                 None, Close(CloseCode.UNSUPPORTED_DATA, f"{kind} frames are not taken here")
             )
+        try:
+            message = decode(data)
+        except BadFrame as error:
+            return self._invalid(error)
         if isinstance(message, Request):
             return self._question(message, data)  # pyright: ignore[reportUnknownArgumentType]
         return message

@@ -1,0 +1,68 @@
+"""The same endpoints on Greenroom, with nothing but defaults."""
+
+from fastapi import FastAPI
+
+from actors import Message, receive
+from transport import Connection, Sockets
+
+ROOM = "benchmark"
+
+
+class Say(Message):
+    """What a client sends."""
+
+    text: str
+
+
+class Said(Message):
+    """What the echo answers."""
+
+    text: str
+
+
+class Echo(Connection):
+    """Answers each message with its text."""
+
+    @receive
+    async def say(self, message: Say) -> None:
+        self.send(Said(text=message.text))
+
+
+class Post(Message):
+    """What a member sends to the room."""
+
+    content: str
+    timestamp: float
+
+
+class Posted(Message):
+    """What every member gets."""
+
+    client_id: str
+    content: str
+    timestamp: float
+
+
+class Member(Connection):
+    """In the room from the first moment; says what it is told to everybody."""
+
+    async def on_connect(self) -> None:
+        self.join(ROOM)
+
+    @receive
+    async def post(self, message: Post) -> None:
+        self.publish(
+            ROOM,
+            Posted(
+                client_id=self.path_params["client_id"],
+                content=message.content,
+                timestamp=message.timestamp,
+            ),
+        )
+
+
+echo = FastAPI()
+Sockets(echo).add("/ws/{client_id}", Echo)
+
+room = FastAPI()
+Sockets(room).add("/ws/{client_id}", Member)

@@ -1,0 +1,133 @@
+"""Servers: uvicorn in a process of its own, on a free port of 127.0.0.1.
+
+Each round of each contender gets a fresh server, pinned to the core the load does not use. The
+server is killed at the end of a round, not drained: its state is thrown away, and the tutorial's
+endpoints would take up to half a minute to notice a shutdown.
+"""
+
+import contextlib
+import gc
+import http.client
+import os
+import socket
+import tempfile
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.importer import import_from_string
+
+from . import cores
+from .child import CONTEXT
+
+SANSIO = "websockets-sansio"
+"""What `--ws auto` chooses today."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    port: int
+    pid: int
+
+    def collect(self) -> None:
+        """Have the server collect its garbage; needs `serving(..., collects=True)`."""
+        request = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30.0)
+        try:
+            request.request("GET", "/collect", headers={"Connection": "close"})
+            if request.getresponse().read() != b"done":
+                raise RuntimeError("the server did not collect its garbage")
+        finally:
+            request.close()
+
+    def resident(self) -> int:
+        """Bytes of physical memory the server's process holds (RSS)."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE")
+
+
+class Collecting:
+    """An application with `GET /collect` in front of it, the same for each contender.
+
+    Not a coroutine function: it hands out the application's own coroutine, so a connection pays
+    nothing for it.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        if scope["type"] == "http" and scope["path"] == "/collect":
+            return self._collect(send)
+        return self._app(scope, receive, send)
+
+    async def _collect(self, send: Any) -> None:
+        gc.collect()
+        gc.collect()  # what finalisers of the first pass set free
+        headers = [(b"content-length", b"4"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"done"})
+
+
+@contextlib.contextmanager
+def serving(app: str, *, ws: str = SANSIO, collects: bool = False) -> Generator[Server, None, None]:
+    """Serve `app` ("module:attribute") until the block ends.
+
+    The socket listens before the process starts, so a client may connect at once; it is served as
+    soon as the server is up. Compression is off: it would hide every other cost behind zlib's.
+    What the server prints and logs is kept, and shown with the error when the block fails.
+    """
+    import_from_string(app)  # here, so that it is not imported anew in each child
+    with tempfile.TemporaryFile() as output:
+        with _listening() as listening:
+            port = listening.getsockname()[1]
+            process = CONTEXT.Process(
+                target=_serve, args=(app, ws, collects, listening, output.fileno()), daemon=True
+            )
+            process.start()
+        # The parent's copy is closed: if the server dies, clients are refused and need not wait.
+        try:
+            assert process.pid is not None
+            yield Server(port, process.pid)
+            if not process.is_alive():
+                raise RuntimeError(f"the server died, exit code {process.exitcode}")
+        except Exception as error:
+            output.seek(0)
+            said = output.read().decode(errors="replace").strip()
+            error.add_note(f"while serving {app}, which said: {said[-2000:] or 'nothing'}")
+            raise
+        finally:
+            process.kill()
+            process.join()
+
+
+def _listening() -> socket.socket:
+    # The protocol is named because asyncio turns Nagle's algorithm off only where it reads
+    # IPPROTO_TCP, and accepted sockets repeat what the listening one says. With the 0 that
+    # socket.create_server leaves there, every burst waits 40 ms for a delayed ACK, and all
+    # contenders look equally fast.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(2048)
+    return listening
+
+
+def _serve(app: str, ws: str, collects: bool, listening: socket.socket, output: int) -> None:
+    cores.pin(cores.MEASURED)
+    # The tutorial prints when a client leaves, but standard output belongs to the report.
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    application = import_from_string(app)
+    config = uvicorn.Config(
+        Collecting(application) if collects else application,
+        loop="asyncio",
+        ws=ws,
+        ws_per_message_deflate=False,
+        interface="asgi3",
+        access_log=False,
+        log_level="warning",
+    )
+    uvicorn.Server(config).run(sockets=[listening])
