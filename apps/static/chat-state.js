@@ -180,6 +180,7 @@ export class ChatState {
         for (const [name, size] of Object.entries(frame.rooms ?? {})) this.room(name).size = Number(size) || 0;
         break;
       case "message":
+      case "message_sent": // our own copy of a private message
         this.#message(frame, who, mine, now);
         break;
       case "error": {

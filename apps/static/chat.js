@@ -111,6 +111,7 @@ function onStatus(status) {
   const { state: now, diagnosis } = status;
   showStatus(status);
   if (now === "open") {
+    ask({ type: "watch_rooms" });
     if (everOpen) for (const name of state.reconnected()) ask({ type: "join_room", room_name: name });
     else enterRoom();
     everOpen = true;
