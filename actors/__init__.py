@@ -9,7 +9,8 @@ The map, from the ground up (imports point down only):
     ref          ActorRef: tell, ask, end      _handlers    class -> handlers by type
     registry     name -> ref                   groups       topic -> members, by lane
     telemetry    what is reported              actor        Actor: callbacks, receive
-    _core        what a system's cells share   _cell        runs one actor
+    _dispatch    type -> function that handles _core        what a system's cells share
+    _work        take a message, handle it     _cell        runs one actor
     system       ActorSystem: the root
 """
 

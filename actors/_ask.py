@@ -1,10 +1,14 @@
 """A question under way: the envelope in the mailbox and what the asker awaits, in one object."""
 
 from collections.abc import Generator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from typing import Any, Generic, TypeGuard, TypeVar, cast
 
-from ._deadlines import Deadlines
-from .exceptions import AskTimeout
+from ._deadlines import INFINITY, Deadlines
+from ._inlet import Inlet
+from .exceptions import ActorError, AskTimeout, MailboxFull, NotRunning
 from .mailbox import Mailbox, Waiter, Waiting
 from .message import Request
 
@@ -93,6 +97,75 @@ class Ask(Generic[R]):
         if self._error is not None:
             raise self._error
         return cast(R, self._reply)
+
+
+def put_ask(
+    mailbox: Mailbox,
+    request: Request[R],
+    timeout: float,
+    waiter: Waiter,
+    deadlines: Deadlines,
+    name: str,
+) -> Ask[R]:
+    """Ask: put the question into the mailbox of the actor `name`; `waiter` is woken at its end.
+
+    Raises `MailboxFull`, `NotRunning` after the system's end, and `ValueError` for a timeout that
+    is not above 0 and finite.
+    """
+    check_timeout(timeout)
+    if deadlines.closed:
+        raise NotRunning("the actor system has ended")
+    ask = Ask(request, waiter, timeout, deadlines, name)
+    try:
+        place = mailbox.put(ask)
+    except MailboxFull as error:
+        ask.fail(error)
+        raise
+    if type(place) is Waiting:
+        ask.place = mailbox, place
+    return ask
+
+
+def ask_blocking(
+    inlet: Inlet,
+    mailbox: Mailbox,
+    request: Request[R],
+    timeout: float,
+    deadlines: Deadlines,
+    name: str,
+) -> R:
+    """`put_ask` from another thread, which this blocks until the end of the ask."""
+    check_timeout(timeout)
+    # A thread blocks on this future as a task awaits a native one; both are woken alike.
+    future: Future[None] = Future()
+    asks: list[Ask[R]] = []
+
+    def put() -> None:
+        mailbox.transferred += 1
+        try:
+            asks.append(put_ask(mailbox, request, timeout, cast(Waiter, future), deadlines, name))
+        except ActorError as error:
+            future.set_exception(error)
+
+    def give_up() -> None:
+        for ask in asks:
+            ask.expire()
+
+    inlet.call(put, mailbox)
+    try:
+        # The ask expires in the loop; the extra second is for a loop that is blocked or gone.
+        future.result(timeout + 1.0)
+    except FutureTimeout:
+        with suppress(ActorError):
+            inlet.call(give_up)
+        raise AskTimeout(f"the loop did not respond within {timeout + 1:g} s") from None
+    return asks[0].result()
+
+
+def check_timeout(timeout: float) -> None:
+    """Raise `ValueError` unless an ask may wait that long."""
+    if not 0 < timeout < INFINITY:
+        raise ValueError(f"an ask's timeout is above 0 and finite, not {timeout}")
 
 
 def is_ask(item: object) -> TypeGuard[Ask[Any]]:

@@ -1,94 +1,68 @@
-"""The cell: runs one actor. Take a message, handle it, decide what follows a failure.
+"""The cell: runs one actor, from its start to its end, and decides what follows a failure.
 
-One task for each actor. The hot path is `_work`: no scope and no timer for a message; a kill or a
-deadline cancels the work in hand through the cell's `Hand`, and the life goes on from there.
+One task for each actor, which works off the mail (`Worker.work`); a kill or a deadline cancels the
+work in hand through the cell's `Hand`, and the life goes on from there.
 """
 
 import uuid
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextvars import ContextVar
 from threading import get_ident
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from ._ask import Ask, is_ask, message_in
-from ._core import Core, logger
+from ._ask import Ask, ask_blocking, is_ask, message_in, put_ask
+from ._core import Core
 from ._deadlines import Deadline
-from ._dispatch import Table, inherited, table_of
 from ._task import Hand, Work
+from ._work import LEAVE, LEAVE_FIRST, Call, Worker
 from .actor import Actor, End, handlers_of
 from .exceptions import (
     ActorCrashed,
     ActorError,
     ActorStopped,
-    AskTimeout,
     HandlerTimeout,
-    MailboxFull,
     NotRunning,
     StopTimeout,
 )
-from .mailbox import DONE, Control, Mailbox, Overflow, Reason, Told, Waiter, Waiting
+from .mailbox import DONE, Reason, Waiter
 from .message import Request
 from .ref import STOP_TIMEOUT, ActorRef
 from .supervision import Intensity, Restart, Supervision
-from .telemetry import Stats
 
 R = TypeVar("R")
 
-BATCH = 64
-"""Messages an actor may handle before everybody else gets a turn."""
+PRUNE = 16
+"""Waiters for one end, from which on those that gave up are cleared away."""
+DRAINED = End("drain")
+STOPPED = End("stop")
 
 _current: ContextVar["Cell | None"] = ContextVar("greenroom_cell", default=None)
 
 
-class _Leave(Control):
-    """Leave the work: its end was decided, or its hand must be renewed."""
-
-    __slots__ = ()
-
-
-class Call(Control):
-    """Have the actor's task call `function(actor)` between two messages; it may crash the actor."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[[Any], Awaitable[None]]) -> None:
-        super().__init__()
-        self.function = function
-
-
-class Cell:
+class Cell(Worker):
     """Runs one actor, through its restarts, to its end. See the module's head."""
 
     __slots__ = (
         "__weakref__",
-        "_actor",
-        "_deadline",
+        "_at_deadline",
+        "_child_ending",
         "_end",
         "_factory",
         "_finishing",
         "_hand",
+        "_intensity",
         "_killed",
-        "_leaving",
         "_parent",
+        "_restart_type",
         "_start_error",
         "_started",
         "_supervision",
         "_timed_out",
         "children",
-        "core",
-        "crashed",
         "enders",
-        "handled",
-        "in_hand",
         "joined",
-        "mailbox",
         "name",
-        "ref",
-        "staged_in",
-        "staged_out",
-        "thread",
+        "tick",
     )
 
     def __init__(
@@ -97,39 +71,36 @@ class Cell:
         parent: "Cell | None",
         factory: Callable[[], Actor],
         name: str | None,
-        supervision: Supervision,
+        restart: Restart,
+        intensity: Intensity,
     ) -> None:
         actor = factory()
         if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"spawn needs an Actor class or factory, which made {actor!r}")
-        handlers_of(type(actor))
-        self.core = core
-        self.thread = core.thread
-        self.mailbox = Mailbox(actor.mailbox_size, actor.overflow, self._drop, core.loop.new_waiter)
-        self.name = core.registry.reserve(name, type(actor).__name__)
-        self.ref = ActorRef(self)
+        if type(actor).__handlers__ is None:
+            handlers_of(type(actor))
+        super().__init__(core, actor)
+        self.ref = ActorRef(self, core.inlet, core.thread)
         self.joined: dict[str, None] = {}
         self.children: dict[Cell, None] = {}
-        self.handled = 0
-        self.crashed = 0
-        self.in_hand: object = None
-        self.staged_in = 0  # written by other threads, one at a time
-        self.staged_out = 0  # written by the loop
         self._parent = parent
         self._factory = factory
-        self._supervision = supervision
-        self._actor = actor
+        self._restart_type = restart
+        self._intensity = intensity
+        self._supervision: Supervision | None = None  # from the first crash on
         self._hand: Hand | None = None
         self._started: Waiter | None = None
         self._start_error: Exception | None = None
         self._end: End | None = None
-        self._leaving = False
         self._finishing = False
         self._killed = False
+        self._child_ending: Cell | None = None
         self._timed_out: HandlerTimeout | None = None
-        self._deadline: Deadline | None = None
+        self.tick = 0  # of its deadline, which is for one thing at a time: it expires itself
+        self._at_deadline: Callable[[], object] | None = None
         self.enders: list[Waiter] | None = []  # None once it has ended
         actor.__attach__(self)
+        self.name = core.registry.reserve(name, type(actor).__name__)  # last: all else may raise
         core.cells[self] = None
         (core.roots if parent is None else parent.children)[self] = None
 
@@ -139,96 +110,54 @@ class Cell:
     def alive(self) -> bool:
         return self.mailbox.closed is None
 
-    def tell_from_thread(self, message: object) -> Told:
-        self.core.inlet.put(lambda: self._transfer(message), self._admit_from_thread)
-        return DONE
+    @property
+    def _lives(self) -> bool:
+        return self.enders is not None and not self._killed
 
-    def _admit_from_thread(self) -> None:
-        mailbox = self.mailbox
-        if mailbox.closed is None and mailbox.overflow in (Overflow.WAIT, Overflow.FAIL):
-            staged = self.staged_in - self.staged_out
-            if len(mailbox.queue) + staged >= mailbox.capacity:
-                mailbox.refused += 1
-                raise MailboxFull(f"the mailbox of {self.name} is full")
-        self.staged_in += 1
-
-    def _transfer(self, message: object) -> None:
-        self.staged_out += 1
-        try:
-            self.mailbox.put(message)
-        except MailboxFull:
-            # There was room when the thread told it; tells of the loop have taken it since.
-            self.mailbox.refused -= 1
-            self.mailbox.offer(message)
+    @property
+    def takes_children(self) -> bool:
+        """Whether it may spawn: in all that it handles, but not once its children are ending."""
+        return self._lives and not self._finishing
 
     def ask(self, request: Request[R], timeout: float) -> Awaitable[R]:
-        if get_ident() != self.thread:
+        if get_ident() != self.core.thread:
             raise RuntimeError("from another thread, ask with `ask_blocking`")
         if _current.get() is self:
             raise ActorError(f"{self.name} asks itself, and would wait for ever")
-        return self._put_ask(request, timeout, self.core.loop.new_waiter())
-
-    def _put_ask(self, request: Request[R], timeout: float, waiter: Waiter) -> Ask[R]:
-        if not 0 < timeout < float("inf"):
-            raise ValueError(f"an ask's timeout is above 0 and finite, not {timeout}")
-        if self.enders is None and self.core.nursery is None:
-            raise NotRunning("the actor system has ended")
-        ask = Ask(request, waiter, timeout, self.core.deadlines, self.name)
-        try:
-            place = self.mailbox.put(ask)
-        except MailboxFull as error:
-            ask.fail(error)
-            raise
-        if type(place) is Waiting:
-            ask.place = self.mailbox, place
-        return ask
+        return self.ask_waking(request, timeout, self.core.loop.new_waiter())
 
     def ask_blocking(self, request: Request[R], timeout: float) -> R:
-        if get_ident() == self.thread:
+        core = self.core
+        if get_ident() == core.thread:
             raise RuntimeError("ask_blocking would block the loop: use `await ref.ask(...)`")
-        # A thread blocks on this future as a task awaits a native one; both are woken alike.
-        future: Future[None] = Future()
-        asks: list[Ask[R]] = []
-
-        def put() -> None:
-            self.staged_out += 1
-            try:
-                asks.append(self._put_ask(request, timeout, cast(Waiter, future)))
-            except (ActorError, ValueError) as error:
-                future.set_exception(error)
-
-        self.core.inlet.put(put, self._admit_from_thread)
-        try:
-            # The ask expires in the loop; the extra second is for a loop that is blocked or gone.
-            future.result(timeout + 1.0)
-        except FutureTimeout:
-            raise AskTimeout(f"the loop did not respond within {timeout + 1:g} s") from None
-        return asks[0].result()
+        return ask_blocking(core.inlet, self.mailbox, request, timeout, core.deadlines, self.name)
 
     def drain(self, timeout: float) -> Awaitable[None]:
-        if self._end is None and not self._killed:
-            self._close(End("drain"))
-            self._set_deadline(self.kill, timeout)
-            self.mailbox.put_last(_Leave())
+        self._drain(self.kill, timeout)
         return self.wait()
 
+    def _drain(self, then: Callable[[], object], timeout: float) -> None:
+        if self._lives and self._end is None:
+            self._close(DRAINED)
+            self._set_deadline(then, timeout)
+            self.mailbox.put_last(LEAVE)
+
     def stop(self, timeout: float) -> Awaitable[None]:
-        if not self._killed and (self._end is None or self._end.how == "drain"):
-            self._close(End("stop"))
+        if self._lives and (self._end is None or self._end.how == "drain"):
+            self._close(STOPPED)
             self._set_deadline(self.kill, timeout)
-            self.mailbox.put_first(_Leave())
+            self.mailbox.put_first(LEAVE_FIRST)
         return self.wait()
 
     def kill(self) -> Awaitable[None]:
-        if not self._killed and self.enders is not None:
+        if self._lives:
             self._killed = True
             self._close(self._end)
-            self._set_deadline(self.kill, None)
-            self.mailbox.put_first(_Leave())  # for a handler that swallows its cancellation
+            self._clear_deadline()
+            self.mailbox.put_first(LEAVE_FIRST)  # for a handler that swallows its cancellation
             self._cancel_hand()
-            if self._finishing:  # it may be waiting for its children
-                for child in reversed(list(self.children)):
-                    child.kill()
+            if self._child_ending is not None:
+                self._child_ending.kill()
         return self.wait()
 
     def wait(self) -> Awaitable[None]:
@@ -239,19 +168,24 @@ class Cell:
         self._timed_out = error
         self._cancel_hand()
 
-    async def start(self) -> None:
-        """Start the task and wait for `on_start`; raises what that raises."""
+    def begin(self) -> bool:
+        """Start the task; whether there is an `on_start` to wait for."""
         core = self.core
-        if type(self._actor).on_start is not Actor.on_start:
+        if type(self.actor).on_start is not Actor.on_start:
             self._started = core.loop.new_waiter()
         try:
             core.loop.start(core.nursery, self.run, self.name)
         except RuntimeError as error:  # the nursery is being cancelled
-            self._release()
+            self.release()
             raise NotRunning("the actor system is ending") from error
-        if self._started is None:
-            self.introduce()
-            return
+        if self._started is not None:
+            return True
+        self.introduce()
+        return False
+
+    async def started(self) -> None:
+        """Wait for `on_start`; raises what that raises."""
+        assert self._started is not None
         try:
             await self._started
         except BaseException:
@@ -277,8 +211,8 @@ class Cell:
 
     def join(self, topic: str) -> None:
         if self.mailbox.closed is not None:
-            raise NotRunning(f"{self.name} is ending and can join no group")
-        lane, member = self._actor.__membership__()
+            return  # it has left its groups for good, though it may still handle what is queued
+        lane, member = self.actor.__membership__()
         self.core.groups.join(topic, self.ref, lane, member)
         self.joined[topic] = None
 
@@ -293,22 +227,19 @@ class Cell:
         return self.core.groups.topics(prefix)
 
     def publish(self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]) -> None:
-        self.core.groups.publish(topic, message, exclude)
+        self.core.publish(topic, message, exclude)
 
     def call(self, function: Callable[[Any], Awaitable[None]]) -> None:
         self.mailbox.put_last(Call(function))
 
-    def ask_waking(self, request: Request[Any], timeout: float, waiter: Any) -> Ask[Any]:
-        return self._put_ask(request, timeout, waiter)
+    def ask_waking(self, request: Request[R], timeout: float, waiter: Any) -> Ask[R]:
+        return put_ask(self.mailbox, request, timeout, waiter, self.core.deadlines, self.name)
 
     def drain_or_interrupt(self, timeout: float) -> None:
-        if self._end is None and not self._killed:
-            self._close(End("drain"))
-            self._set_deadline(self._interrupt, timeout)
-            self.mailbox.put_last(_Leave())
+        self._drain(self._interrupt, timeout)
 
     def _interrupt(self) -> None:
-        self.mailbox.put_first(_Leave())
+        self.mailbox.put_first(LEAVE_FIRST)
         self._cancel_hand()
 
     def dead_letter(self, message: object, reason: Reason) -> None:
@@ -324,24 +255,26 @@ class Cell:
         self._hand = self.core.loop.hand()
         _current.set(self)
         try:
-            if self._started is None or await self._start():
-                await self._live()
-                await self._finish()
+            if self._started is not None:
+                await self._start(self._started)
+            await self._live()
+            await self._finish()
         finally:
-            self._release()
+            self.release()
 
-    async def _start(self) -> bool:
-        """Run `on_start`; whether it went well."""
+    async def _start(self, started: Waiter) -> None:
+        """Run `on_start`. If it fails, the life ends at once, and the spawner hears of it."""
         try:
-            if await self._hand_run(self._actor.on_start):
-                self._start_error = ActorStopped(f"{self.name} was killed in on_start")
-                return False
+            if await self._hand_run(self.actor.on_start):
+                self._start_error = ActorStopped(f"{self.name} was ended in on_start")
         except Exception as error:  # noqa: BLE001  # whatever it is, it is the spawner's
             self._start_error = error
-            return False
+        if self._start_error is not None:
+            self.leaving = True
+            return
         self.introduce()
-        self._wake_starter()
-        return True
+        if not started.done():
+            started.set_result(None)
 
     def introduce(self) -> None:
         """It has started: let it be found and heard of."""
@@ -349,91 +282,26 @@ class Cell:
         if self.core.instruments:
             self.core.report("spawned", self.ref)
 
-    def _wake_starter(self) -> None:
-        if self._started is not None and not self._started.done():
-            self._started.set_result(None)
-
     async def _hand_run(self, work: Work) -> bool:
+        """Run a callback; whether it was cancelled, or not even begun, after a kill."""
         assert self._hand is not None
-        return await self._hand.run(work)
+        return self._killed or await self._hand.run(work)
 
     async def _live(self) -> None:
         """Handle mail until the end is decided, through any number of restarts."""
         assert self._hand is not None
         run = self._hand.run
-        while not (self._killed or self._leaving):
+        while not (self._killed or self.leaving):
             try:
-                cancelled = await run(self._work)
+                cancelled = await run(self.work)
             except Exception as error:  # noqa: BLE001  # the boundary of supervision
                 await self._fail(error)
                 continue
             timed_out, self._timed_out = self._timed_out, None
             if cancelled and timed_out is not None and not self._killed:
                 await self._fail(timed_out)
-            elif self.in_hand is not None:
-                item, self.in_hand = self.in_hand, None
-                self._drop(item, Reason.KILLED if self._killed else Reason.INTERRUPTED)
-
-    async def _work(self) -> None:
-        mailbox, actor = self.mailbox, self._actor
-        queue, new_waiter, table = mailbox.queue, mailbox.new_waiter, table_of(type(actor))
-        checkpoint = self.core.loop.checkpoint
-        while True:
-            budget = BATCH
-            while queue and budget:
-                budget -= 1
-                item = queue.popleft()
-                if mailbox.waiting:
-                    mailbox.admit()
-                function = table.get(type(item))
-                if function is not None:
-                    self.in_hand = item
-                    await function(actor, item)
-                    self.handled += 1
-                elif await self._take_other(item, table):
-                    return
-            self.in_hand = None
-            if queue:
-                await checkpoint()
             else:
-                mailbox.waiter = waiter = new_waiter()
-                try:
-                    await waiter
-                finally:
-                    mailbox.waiter = None
-
-    async def _take_other(self, item: object, table: Table) -> bool:
-        """Handle what the table does not name; whether to leave the work."""
-        self.in_hand = None
-        if isinstance(item, Control):
-            if isinstance(item, Call):
-                await item.function(self._actor)
-                return False
-            self._leaving = True
-            return True
-        if is_ask(item):
-            if item.done:
-                self._drop(item, Reason.ABANDONED)
-                return False
-            item.place = None
-        message = message_in(item)
-        function = table.get(type(message)) or inherited(table, type(message))
-        if function is None:
-            if not is_ask(item) and self._actor.__unhandled__(message):
-                self.handled += 1
-            else:
-                self._drop(item, Reason.UNHANDLED)
-            return False
-        self.in_hand = item
-        reply = await function(self._actor, message)
-        self.handled += 1
-        self.in_hand = None
-        if is_ask(item):
-            if item.done:
-                self.core.dead_letter(reply, self.ref, Reason.LATE)
-            else:
-                item.answer(reply)
-        return False
+                self.drop_in_hand(Reason.KILLED if self._killed else Reason.INTERRUPTED)
 
     async def _fail(self, error: Exception) -> None:
         """After a crash: restart until a start succeeds, or decide the end."""
@@ -445,29 +313,30 @@ class Cell:
             else:
                 return
         self._end = End("crash", error)
-        self._leaving = True
+        self.leaving = True
 
     def _crash(self, error: Exception) -> bool:
         """Count and report a crash; whether a restart follows."""
-        item, self.in_hand = self.in_hand, None
-        if item is not None:
-            self.crashed += 1
+        self._timed_out = None
+        item = self.take_crashed()
         if is_ask(item):
             crash = ActorCrashed(f"{self.name} crashed: {type(error).__name__}: {error}")
             crash.__cause__ = error
             item.fail(crash)
         stopping = self._killed or (self._end is not None and self._end.how == "stop")
+        if self._supervision is None:
+            self._supervision = Supervision(self._restart_type, self._intensity)
         restarts = not stopping and self._supervision.restarts_after_crash(self.core.loop.now())
         error_id = uuid.uuid4().hex[:12]
-        logger.error(
+        self.core.log_error(
             "actor crashed",
+            error,
             actor=self.name,
             message=None if item is None else type(message_in(item)).__name__,
             error_id=error_id,
             restarts=restarts,
-            exc_info=error,
         )
-        self._actor.__crashed__(error, error_id, restarts=restarts)
+        self.actor.__crashed__(error, error_id, restarts=restarts)
         if self.core.instruments:
             self.core.report("crashed", self.ref, error)
         return restarts
@@ -477,8 +346,8 @@ class Cell:
         actor = self._factory()
         handlers_of(type(actor))
         actor.__attach__(self)
-        self._actor = actor
-        if await self._hand_run(actor.on_start) or self._killed:
+        self.actor = actor
+        if await self._hand_run(actor.on_start):
             return
         await self._hand_run(lambda: actor.on_restart(error))
         if self.core.instruments:
@@ -494,31 +363,43 @@ class Cell:
                 self.core.groups.leave(topic, self.ref)
         self.mailbox.close(Reason.KILLED if self._killed else Reason.STOPPED)
 
-    def _set_deadline(self, function: Callable[[], object], timeout: float | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        if timeout is not None:
-            self._deadline = Deadline(self.core.deadlines, timeout, function)
+    def _set_deadline(self, function: Callable[[], object], timeout: float) -> None:
+        self._clear_deadline()
+        self._at_deadline = function
+        self.core.deadlines.add(self, timeout)
+
+    def _clear_deadline(self) -> None:
+        self._at_deadline = None
+        if self.tick:
+            self.core.deadlines.discard(self)
+
+    def expire(self) -> None:
+        """Its deadline has come."""
+        function, self._at_deadline = self._at_deadline, None
+        if function is not None:
+            function()
 
     async def _finish(self) -> None:
         self._finishing = True
         if self.mailbox.closed is None:
             self._close(self._end)
         self.mailbox.clear(Reason.KILLED if self._killed else Reason.STOPPED)
-        await self._end_children()
-        self._set_deadline(self._cancel_hand, self._actor.stop_timeout)
-        end = self._end
-        if self._killed or end is None:
+        if self.children:
+            await self._end_children()
+        end, actor = self._end, self.actor
+        if self._killed or end is None or self._start_error is not None:
             return
+        if actor.__ends_plainly__():
+            return
+        self._set_deadline(self._cancel_hand, actor.stop_timeout)
         try:
-            cancelled = await self._hand_run(lambda: self._actor.__finish__(end))
+            await self._hand_run(lambda: actor.__finish__(end))
         except Exception as error:  # noqa: BLE001  # it harms nobody else
             self._report_on_stop(error)
         else:
-            if cancelled and not self._killed:
+            if self._at_deadline is None and not self._killed:  # it has expired
                 self._report_on_stop(
-                    StopTimeout(f"on_stop took more than {self._actor.stop_timeout:g} s")
+                    StopTimeout(f"on_stop took more than {actor.stop_timeout:g} s")
                 )
 
     def _cancel_hand(self) -> None:
@@ -526,53 +407,42 @@ class Cell:
             self._hand.cancel()
 
     def _report_on_stop(self, error: Exception) -> None:
-        logger.error("on_stop failed", actor=self.name, exc_info=error)
+        self.core.log_error("on_stop failed", error, actor=self.name)
         if self.core.instruments:
             self.core.report("crashed", self.ref, error)
 
     async def _end_children(self) -> None:
         for child in reversed(list(self.children)):
+            self._child_ending = child
             await (child.kill() if self._killed else child.stop(STOP_TIMEOUT))
+        self._child_ending = None
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """The framework's own cleanup: whatever happened, nothing of the actor stays behind."""
         core, mailbox = self.core, self.mailbox
-        self._set_deadline(self.kill, None)
+        self._clear_deadline()
         if mailbox.closed is None:
             self._close(self._end)
-        if self.in_hand is not None:
-            item, self.in_hand = self.in_hand, None
-            self._drop(item, Reason.KILLED)
+        self.drop_in_hand(Reason.KILLED)
         mailbox.clear(mailbox.closed or Reason.STOPPED)
+        for child in reversed(tuple(self.children)) if self.children else ():
+            child.kill()  # left behind when this task was cancelled from outside
+        introduced = core.instruments and core.registry.find(self.name) is self.ref
         core.registry.release(self.name)
         (core.roots if self._parent is None else self._parent.children).pop(self, None)
         del core.cells[self]
-        self.add_to(core.ended)
+        self.retire()
         enders, self.enders = self.enders or [], None
-        self._actor.__ended__(None if self._killed else self._end)
-        del self._actor, self._factory  # a ref kept for long keeps no state alive
+        self.actor.__ended__(None if self._killed else self._end)
+        del self.actor, self._factory  # a ref kept for long keeps no state alive
         for waiter in enders:
             if not waiter.done():
                 waiter.set_result(None)
-        self._wake_starter()
-        if core.instruments and self._start_error is None:
+        if self._started is not None and not self._started.done():
+            self._start_error = self._start_error or ActorStopped(f"{self.name} ended in on_start")
+            self._started.set_result(None)
+        if introduced:
             core.report("stopped", self.ref)
-
-    # Counting.
-
-    def _drop(self, item: object, reason: Reason) -> None:
-        if self.enders is None:
-            self.core.ended.told += 1  # told after its own counts were added up
-        self.core.dead_letter(item, self.ref, reason)
-
-    def add_to(self, stats: Stats) -> None:
-        """Add this actor's counts."""
-        stats.told += self.mailbox.told
-        stats.refused += self.mailbox.refused
-        stats.handled += self.handled
-        stats.crashed += self.crashed
-        stats.queued += len(self.mailbox)
-        stats.in_hand += self.in_hand is not None
 
 
 class _Wait:
@@ -586,13 +456,12 @@ class _Wait:
     def __await__(self) -> Generator[Any, Any, None]:
         enders = self._cell.enders
         if enders is None or _current.get() is self._cell:
-            return
+            return DONE.__await__()
+        if len(enders) >= PRUNE:
+            enders[:] = [waiter for waiter in enders if not waiter.done()]
         waiter = self._cell.core.loop.new_waiter()
         enders.append(waiter)
-        try:
-            yield from waiter.__await__()
-        finally:
-            enders.remove(waiter)
+        return waiter.__await__()
 
 
 async def spawn(
@@ -604,10 +473,11 @@ async def spawn(
     intensity: Intensity,
 ) -> ActorRef:
     """Start an actor; see `ActorSystem.spawn`."""
-    if core.nursery is None or core.stopping or (parent is not None and not parent.alive):
+    if core.nursery is None or (core.stopping if parent is None else not parent.takes_children):
         raise NotRunning(f"{'the system' if parent is None else parent.name} is not running")
     if get_ident() != core.thread:
         raise RuntimeError("spawn in the loop's own thread")
-    cell = Cell(core, parent, factory, name, Supervision(restart, intensity))
-    await cell.start()
+    cell = Cell(core, parent, factory, name, restart, intensity)
+    if cell.begin():
+        await cell.started()
     return cell.ref

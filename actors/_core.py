@@ -1,6 +1,8 @@
 """What all cells of one system share."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -43,7 +45,21 @@ class Core:
         return self.loop.call_later(self.nursery, delay, function)
 
     def publish(self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]) -> None:
-        self.groups.publish(topic, message, exclude)
+        """Publish; from any thread."""
+        if get_ident() == self.thread:
+            self.groups.publish(topic, message, exclude)
+            return
+        excluded = exclude if isinstance(exclude, ActorRef) else frozenset(exclude)
+        self.inlet.call(lambda: self._publish_for_thread(topic, message, excluded))
+
+    def _publish_for_thread(
+        self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]
+    ) -> None:
+        """Publish what a thread asked for; it cannot be told of an error any more."""
+        try:
+            self.groups.publish(topic, message, exclude)
+        except Exception:  # whatever a lane's codec raises must not stop the inlet
+            logger.exception("a thread's publish failed", topic=topic)
 
     def report(self, moment: str, *arguments: object) -> None:
         """Call every instrument; one that raises harms nobody."""
@@ -52,6 +68,11 @@ class Core:
                 getattr(instrument, moment)(*arguments)
             except Exception:  # an observer's fault must not reach the observed
                 logger.exception("an instrument raised", moment=moment)
+
+    def log_error(self, event: str, error: Exception, **fields: object) -> None:
+        """Log a failure; a logger that fails itself must not end the system."""
+        with contextlib.suppress(Exception):
+            logger.error(event, exc_info=error, **fields)
 
     def dead_letter(self, item: object, ref: ActorRef, reason: Reason) -> None:
         """Count and report a message that no handler finished; an ask among them fails."""

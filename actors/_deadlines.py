@@ -8,12 +8,17 @@ tick. The idea is the hashed timing wheel's (Varghese and Lauck).
 
 import heapq
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
+
+import structlog
 
 from ._task import Timer
 
+logger: Any = structlog.get_logger("greenroom")
+
 TICK = 1 / 64
 """Seconds: how late a deadline may be."""
+INFINITY = float("inf")
 
 
 class Expiring(Protocol):
@@ -49,7 +54,7 @@ class Deadline:
 class Deadlines:
     """See the module's head. `call_later` schedules the one timer."""
 
-    __slots__ = ("_armed", "_buckets", "_call_later", "_now", "_ticks", "_timer")
+    __slots__ = ("_armed", "_buckets", "_call_later", "_now", "_ticks", "_timer", "closed")
 
     def __init__(
         self,
@@ -62,9 +67,15 @@ class Deadlines:
         self._ticks: list[int] = []
         self._timer: Timer | None = None
         self._armed = 0
+        self.closed = False
 
     def add(self, deadline: Expiring, delay: float) -> None:
-        """Have `deadline.expire()` called after `delay` seconds, in a tick that has not begun."""
+        """Have `deadline.expire()` called after `delay` seconds, in a tick that has not begun.
+
+        An infinite one never expires, and after `close` none does.
+        """
+        if self.closed or delay == INFINITY:
+            return
         tick = int((self._now() + delay) / TICK) + 1
         deadline.tick = tick
         bucket = self._buckets.get(tick)
@@ -101,7 +112,10 @@ class Deadlines:
             for deadline in self._buckets.pop(tick):
                 if deadline.tick == tick:
                     deadline.tick = 0
-                    deadline.expire()
+                    try:
+                        deadline.expire()
+                    except Exception:  # the others must expire all the same
+                        logger.exception("a deadline raised")
         while self._ticks and not self._buckets[self._ticks[0]]:
             del self._buckets[heapq.heappop(self._ticks)]
         if self._ticks and self._timer is None:
@@ -109,6 +123,7 @@ class Deadlines:
 
     def close(self) -> None:
         """Let nothing expire any more."""
+        self.closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -5,14 +5,29 @@ nothing for it.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from ._deadlines import Deadline
 from ._handlers import Function, Handler
 from .actor import Actor, handlers_of
 from .exceptions import HandlerTimeout
 
-Table: TypeAlias = dict[type, Function]
+
+class Table(dict[type, Function | None]):
+    """Functions by message type, `None` for a type that is not handled.
+
+    A type that is met for the first time gets the handler of its nearest base, if one has any.
+    """
+
+    def __missing__(self, kind: type) -> Function | None:
+        for base in kind.__mro__[1:]:
+            function = self.get(base)
+            if function is not None:
+                break
+        else:
+            function = None
+        self[kind] = function
+        return function
 
 
 class Timed(Protocol):
@@ -26,19 +41,11 @@ def table_of(cls: type[Actor]) -> Table:
     """The class's dispatch table: the functions that handle, by exact type."""
     table: Table | None = cls.__dict__.get("__table__")
     if table is None:
-        table = {kind: _bounded(handler) for kind, handler in handlers_of(cls).items()}
+        table = Table()
+        for kind, handler in handlers_of(cls).items():
+            table[kind] = _bounded(handler)
         cls.__table__ = table
     return table
-
-
-def inherited(table: Table, kind: type) -> Function | None:
-    """The handler of the nearest base of a message's type, entered into the table."""
-    for base in kind.__mro__[1:]:
-        function = table.get(base)
-        if function is not None:
-            table[kind] = function
-            return function
-    return None
 
 
 def _bounded(handler: Handler) -> Function:

@@ -8,6 +8,8 @@ from typing import (
     Any,
     Final,
     Literal,
+    Never,
+    NoReturn,
     TypeAlias,
     TypeVar,
     Union,
@@ -15,6 +17,7 @@ from typing import (
     get_args,
     get_origin,
     get_type_hints,
+    is_typeddict,
     overload,
 )
 
@@ -94,7 +97,7 @@ def collect(cls: type, names: dict[str, Any]) -> Handlers:
     handlers: Handlers = {}
     for name, options in marked.items():
         function = getattr(cls, name)
-        for message_type in _check(cls, name, function, names):
+        for message_type in _message_types(cls, name, function, names):
             other = handlers.get(message_type)
             if other is not None:
                 raise HandlerError(
@@ -103,6 +106,20 @@ def collect(cls: type, names: dict[str, Any]) -> Handlers:
                 )
             handlers[message_type] = Handler(name, message_type, function, options)
     return handlers
+
+
+def _message_types(cls: type, name: str, function: Any, names: dict[str, Any]) -> list[type]:
+    owner = next(base for base in cls.__mro__ if name in vars(base))
+    if owner is cls:
+        return _check(cls, name, function, {**names, **vars(cls)})
+    # Inherited: its annotations mean what they meant where it was written.
+    known: Handlers | None = vars(owner).get("__handlers__", {})
+    if known is None:
+        raise NameError(f"the handlers of {owner.__qualname__} are not resolved yet")
+    message_types = [kind for kind, handler in known.items() if handler.name == name]
+    return message_types or _check(
+        cls, name, function, {**names, **getattr(function, "__globals__", {})}
+    )
 
 
 def _check(cls: type, name: str, function: Any, names: dict[str, Any]) -> list[type]:
@@ -132,7 +149,7 @@ def _parts(hint: Any) -> tuple[Any, ...]:
 
 def _message_type(where: str, hint: Any) -> type:
     message_type = get_origin(hint) or hint
-    if not isinstance(message_type, type) or message_type is object:
+    if not isinstance(message_type, type) or message_type in (Any, object):
         raise HandlerError(f"{where} cannot handle {hint!r}: a message's type must be a class")
     return message_type
 
@@ -155,7 +172,7 @@ def _check_reply(where: str, message_type: type, returned: Any) -> None:
                 f"{where} returns {_show(returned)}, but {message_type.__name__} "
                 f"promises {_show(promised)}"
             )
-    elif returned not in (Any, None, type(None)):
+    elif returned not in (Any, None, type(None), Never, NoReturn):
         raise HandlerError(
             f"{where} returns {_show(returned)}, but nobody asked: {message_type.__name__} "
             f"is no Request"
@@ -180,8 +197,10 @@ def fits(returned: Any, promised: Any) -> bool:
     one, other = get_origin(returned) or returned, get_origin(promised) or promised
     if not (isinstance(one, type) and isinstance(other, type)):
         return True
-    if getattr(other, "_is_protocol", False) or (one, other) in ((int, float), (bool, float)):
+    if (one, other) in ((int, float), (bool, float)):
         return True
+    if getattr(other, "_is_protocol", False) or is_typeddict(other):
+        return True  # they fit by structure, which is the type checkers' to judge
     if not issubclass(one, other):
         return False
     arguments, wanted = get_args(returned), get_args(promised)

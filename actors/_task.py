@@ -9,7 +9,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .mailbox import Waiter
@@ -56,7 +56,7 @@ class TaskLoop(ABC):
 
     @abstractmethod
     def start(self, nursery: Any, work: Work, name: str) -> None:
-        """Start a native task."""
+        """Start a native task. Raises `RuntimeError` once the nursery is being left."""
 
     @abstractmethod
     def hand(self) -> Hand:
@@ -88,10 +88,10 @@ class TaskLoop(ABC):
 class _AsyncioHand(Hand):
     __slots__ = ("_asked", "_busy", "_task")
 
-    def __init__(self) -> None:
-        self._asked = False
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._asked = 0
         self._busy = False
-        task = asyncio.current_task()
+        task = asyncio.current_task(loop)
         assert task is not None
         self._task = task
 
@@ -100,7 +100,7 @@ class _AsyncioHand(Hand):
         try:
             await work()
         except asyncio.CancelledError as error:
-            asked = self._settle()
+            asked = await self._settle()
             if self._task.cancelling():
                 raise  # from outside
             if not asked:
@@ -108,22 +108,32 @@ class _AsyncioHand(Hand):
                 raise RuntimeError("awaited something that was itself cancelled") from error
             return True
         except BaseException:
-            self._settle()
+            await self._settle()
             raise
-        self._settle()
+        if self._asked:
+            await self._settle()
+        self._busy = False
         return False
 
-    def _settle(self) -> bool:
+    async def _settle(self) -> bool:
         """The work is over: take back the cancellation that was asked for, if it was."""
         self._busy = False
-        asked, self._asked = self._asked, False
-        if asked:
+        asked, self._asked = self._asked, 0
+        if not asked:
+            return False
+        # A task that cancelled itself meets that at its next await: let it be this one.
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        for _ in range(asked):
             self._task.uncancel()
-        return asked
+        if self._task.cancelling():
+            raise asyncio.CancelledError  # from outside, and it came just now
+        return True
 
     def cancel(self) -> None:
-        if self._busy and not self._asked:
-            self._asked = True
+        # Each time anew: a kill must reach work that swallowed the cancellation of its deadline.
+        if self._busy:
+            self._asked += 1
             self._task.cancel()
 
 
@@ -136,10 +146,15 @@ class _AsyncioLoop(TaskLoop):
         return asyncio.TaskGroup()
 
     def start(self, nursery: asyncio.TaskGroup, work: Work, name: str) -> None:
-        nursery.create_task(work(), name=name)
+        coroutine = work()
+        try:
+            nursery.create_task(coroutine, name=name)
+        except RuntimeError:
+            coroutine.close()
+            raise
 
     def hand(self) -> Hand:
-        return _AsyncioHand()
+        return _AsyncioHand(self._loop)
 
     def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
         return self._loop.call_later(delay, function)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
-from ._handlers import Function, Handlers, collect
+from ._handlers import Handlers, collect
 from .exceptions import HandlerError, NotRunning
 from .groups import MAILBOX_LANE, Lane
 from .mailbox import Mailbox, Overflow, Reason
@@ -101,13 +101,14 @@ class Actor:
     __cell__: Context | None = None
     __handlers__: ClassVar[Handlers | None] = {}
     __names__: ClassVar[dict[str, Any]] = {}
-    __table__: ClassVar[dict[type, Function]] = {}
+    __table__: ClassVar[Any] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # The names around the class statement, for annotations of classes local to a function.
+        # The names around the class statement, for annotations of classes local to a function;
+        # between it and here there may be a metaclass (ABCMeta), or other bases.
         depth = 1
-        while sys._getframe(depth).f_code.co_name == "__init_subclass__":
+        while sys._getframe(depth).f_code.co_name in ("__init_subclass__", "__new__"):
             depth += 1
         names = dict(sys._getframe(depth).f_locals)
         try:
@@ -127,7 +128,8 @@ class Actor:
     async def on_stop(self, end: End) -> None:
         """Called once at the end after a drain, a stop or a last crash; not after a kill.
 
-        The actor has left its groups and takes no more mail. It has `stop_timeout` seconds.
+        The actor has left its groups and takes no more mail. It has `stop_timeout` seconds. The
+        last crash may have been that of `on_start` in a restart.
         """
 
     async def on_restart(self, error: Exception) -> None:
@@ -167,7 +169,10 @@ class Actor:
         return self.__context__.find(name)
 
     def join(self, topic: str) -> None:
-        """Become a member of a group; joining twice is fine. A restart keeps memberships."""
+        """Become a member of a group; joining twice is fine. A restart keeps memberships.
+
+        An actor that is ending has left its groups, and joins none.
+        """
         self.__context__.join(topic)
 
     def leave(self, topic: str) -> None:
@@ -220,6 +225,10 @@ class Actor:
     def __crashed__(self, error: Exception, error_id: str, *, restarts: bool) -> None:
         """It crashed; the error was logged under `error_id`. Must not raise."""
 
+    def __ends_plainly__(self) -> bool:
+        """Whether its end calls for nothing of its own to be awaited."""
+        return type(self).on_stop is Actor.on_stop
+
     async def __finish__(self, end: End) -> None:
         """The end that may be awaited; skipped by a kill."""
         await self.on_stop(end)
@@ -231,6 +240,9 @@ class Actor:
 def handlers_of(cls: type[Actor]) -> Handlers:
     """The class's handlers, resolved now at the latest. Raises `HandlerError`."""
     if cls.__handlers__ is None:
+        for base in cls.__mro__[1:]:
+            if issubclass(base, Actor):
+                handlers_of(base)
         try:
             cls.__handlers__ = collect(cls, cls.__names__)
         except NameError as error:

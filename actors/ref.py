@@ -4,7 +4,8 @@ from collections.abc import Awaitable
 from threading import get_ident
 from typing import Protocol, TypeVar
 
-from .mailbox import Mailbox, Told
+from ._inlet import Inlet
+from .mailbox import DONE, Mailbox, Told
 from .message import Request
 
 R = TypeVar("R")
@@ -20,9 +21,7 @@ class Target(Protocol):
 
     name: str
     mailbox: Mailbox
-    thread: int
 
-    def tell_from_thread(self, message: object) -> Told: ...
     def ask(self, request: Request[R], timeout: float) -> Awaitable[R]: ...
     def ask_blocking(self, request: Request[R], timeout: float) -> R: ...
     def drain(self, timeout: float) -> Awaitable[None]: ...
@@ -39,12 +38,13 @@ class ActorRef:
     What is told to an actor that has ended becomes a dead letter; what is asked of it fails.
     """
 
-    __slots__ = ("__weakref__", "_cell", "_mailbox", "_thread")
+    __slots__ = ("__weakref__", "_cell", "_inlet", "_mailbox", "_thread")
 
-    def __init__(self, cell: Target) -> None:
+    def __init__(self, cell: Target, inlet: Inlet, thread: int) -> None:
         self._cell = cell
         self._mailbox = cell.mailbox
-        self._thread = cell.thread
+        self._inlet = inlet
+        self._thread = thread
 
     @property
     def name(self) -> str:
@@ -64,11 +64,19 @@ class ActorRef:
         actor's pace. From another thread it may be called as well, and never waits.
 
         Raises `MailboxFull` when a full mailbox refuses (see `Overflow`); from another thread
-        also when it would have to wait.
+        also when it would have to wait, and `NotRunning` after the system's end.
         """
-        if get_ident() == self._thread:
-            return self._mailbox.put(message)
-        return self._cell.tell_from_thread(message)
+        mailbox = self._mailbox
+        if get_ident() != self._thread:
+            return self._inlet.tell(mailbox, message)
+        # The first branch of `Mailbox.put`, without the call: a tenth of the time of a message.
+        if len(mailbox.queue) < mailbox.room:
+            mailbox.told += 1
+            mailbox.queue.append(message)
+            if mailbox.waiter is not None:
+                mailbox.wake()
+            return DONE
+        return mailbox.put(message)
 
     def ask(self, request: Request[R], *, timeout: float = ASK_TIMEOUT) -> Awaitable[R]:
         """Put a request into the mailbox and await the reply.

@@ -55,20 +55,20 @@ class ActorSystem:
     ) -> None:
         core = self._running
         core.stopping = True
+        if error is not None and not isinstance(error, Exception):
+            await self._leave(core, error)
+            return
         try:
-            if kind is None:
+            if error is None:
                 await self.stop()
-            elif issubclass(kind, Exception):
+            else:
                 # The nursery need not hear of it: it would wrap the error in a group.
                 for cell in reversed(list(core.roots)):
                     await cell.kill()
         except BaseException as cancelled:
-            await self._leave(core, type(cancelled), cancelled, cancelled.__traceback__)
+            await self._leave(core, cancelled)
             raise
-        if kind is None or issubclass(kind, Exception):
-            await self._leave(core, None, None, None)
-        else:
-            await self._leave(core, kind, error, traceback)
+        await self._leave(core, None)
 
     async def stop(self) -> None:
         """Stop all actors, the last started first, as leaving the block does; spawn no more."""
@@ -84,19 +84,23 @@ class ActorSystem:
             await cell.stop(self._stop_timeout)
         deadline.cancel()
 
-    async def _leave(
-        self,
-        core: Core,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        core.deadlines.close()
+    async def _leave(self, core: Core, error: BaseException | None) -> None:
+        if error is not None:
+            # The nursery cancels each task once; a kill also ends one that swallows that.
+            for cell in reversed(list(core.roots)):
+                cell.kill()
         core.inlet.close()
+        core.deadlines.close()
         try:
-            await self._nursery.__aexit__(kind, error, traceback)
+            await self._nursery.__aexit__(
+                None if error is None else type(error),
+                error,
+                None if error is None else error.__traceback__,
+            )
         finally:
             core.nursery = None
+            for cell in reversed(list(core.cells)):
+                cell.release()  # its task was cancelled before its first step
 
     @property
     def _running(self) -> Core:
@@ -139,10 +143,7 @@ class ActorSystem:
         much awaits its transfer to the loop, and `NotRunning` after the end.
         """
         core = self._running
-        if get_ident() == core.thread:
-            core.groups.publish(topic, message, exclude)
-        else:
-            core.inlet.put(lambda: core.groups.publish(topic, message, exclude))
+        core.publish(topic, message, exclude)
 
     def members(self, topic: str) -> list[ActorRef]:
         """The members of a group."""

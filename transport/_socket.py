@@ -37,6 +37,9 @@ from .wire import Wire
 
 logger: Any = structlog.get_logger("greenroom")
 
+LAST_WORD = 1.0
+"""Seconds in which a server that refused a send has to say with which code the client went."""
+
 
 class Socket:
     """See the module's head."""
@@ -46,7 +49,6 @@ class Socket:
         "_guard",
         "_heart",
         "_limit",
-        "_sending_since",
         "_wire",
         "code",
         "connected",
@@ -70,7 +72,6 @@ class Socket:
         self._wire = wire
         self._context: Context | None = None
         self._limit: asyncio.Timeout | None = None
-        self._sending_since: float | None = None
         self._guard: Timer | None = None
         self._heart: Timer | None = None
 
@@ -110,9 +111,9 @@ class Socket:
                 reading = tasks.create_task(self._read(), name="greenroom read pump")
                 try:
                     async with asyncio.timeout(None) as self._limit:
-                        await self._write()
-                except (Disconnected, TimeoutError):
-                    pass  # `_gone` says the rest
+                        await self._write(reading)
+                except TimeoutError:
+                    pass  # `_gone` said the rest
                 finally:
                     self._limit = None
                     reading.cancel()
@@ -120,14 +121,22 @@ class Socket:
             self._gone(CloseCode.ABNORMAL)
         await self.context.ref.wait()
 
-    async def _write(self) -> None:
+    async def _write(self, reading: asyncio.Task[None]) -> None:
+        try:
+            await self._pump()
+        except Disconnected:
+            # The client's own close may have come before: the read pump hears of it, and the code.
+            await asyncio.wait([reading], timeout=LAST_WORD)
+
+    async def _pump(self) -> None:
         """The write pump: what is queued, as it comes, and at last the close."""
         outbox, wire = self.outbox, self._wire
         new_waiter = asyncio.get_running_loop().create_future
         while outbox.queue or outbox.close is None:
             if outbox.queue:
-                await wire.write(outbox.queue, self._sending)
-                self._sending_since = None
+                if self._guard is None:
+                    self._watch(self.session.settings.send_timeout)
+                await wire.write(outbox)
                 outbox.relieve()
                 if outbox.queue:
                     await asyncio.sleep(0)
@@ -139,28 +148,25 @@ class Socket:
                     outbox.waiter = None
         if not outbox.gone:
             close = outbox.close
-            self._sending()
+            outbox.since = time.monotonic()
+            if self._guard is None:
+                self._watch(self.session.settings.send_timeout)
             await wire.close(close)
-            self._sending_since = None
+            outbox.since = None
             self._gone(close.code)
 
-    def _sending(self) -> None:
-        """A step of progress; the next has `send_timeout` seconds."""
-        self._sending_since = time.monotonic()
-        self.outbox.relieve()
-        if self._guard is None:
-            timeout = self.session.settings.send_timeout
-            self._guard = self.context.call_later(timeout, self._check_progress)
+    def _watch(self, delay: float) -> None:
+        # One timer at a time, set again while there is progress: cheaper than one for each send.
+        self._guard = self.context.call_later(delay, self._check_progress)
 
     def _check_progress(self) -> None:
-        # One timer at a time, set again while there is progress: cheaper than one for each send.
         self._guard = None
-        since = self._sending_since
+        since = self.outbox.since
         if since is None or self._limit is None:
             return
         left = since + self.session.settings.send_timeout - time.monotonic()
         if left > 0:
-            self._guard = self.context.call_later(left, self._check_progress)
+            self._watch(left)
         else:
             logger.warning("the client reads nothing; giving it up", actor=self.context.ref.name)
             self._gone(CloseCode.ABNORMAL)
@@ -172,22 +178,29 @@ class Socket:
             while True:
                 for data in await wire.read():
                     step = session.take(data)
-                    if isinstance(step, Step):
-                        self._take_step(step)
-                        continue
                     try:
-                        tell(step)
-                    except MailboxFull:
-                        # A burst may be larger than the mailbox: give the actor its turn first.
-                        await asyncio.sleep(0)
-                        try:
+                        if isinstance(step, Step):
+                            self._take_step(step)
+                        else:
                             tell(step)
-                        except MailboxFull:
-                            self._take_step(session.overloaded())
+                    except MailboxFull:
+                        await self._insist(step)
         except Disconnected as error:
             self._gone(error.code)
 
+    async def _insist(self, step: object) -> None:
+        # A burst may be larger than the mailbox: give the actor its turn before refusing.
+        await asyncio.sleep(0)
+        try:
+            if isinstance(step, Step):
+                self._take_step(step)
+            else:
+                self.context.ref.tell(step)
+        except MailboxFull:
+            self._take_step(self.session.overloaded(step))
+
     def _take_step(self, step: Step) -> None:
+        """Do it; raises `MailboxFull` for a question."""
         if isinstance(step, Question):
             self._ask(step)
         elif isinstance(step, Refusal) and self.outbox.close is None:
@@ -198,13 +211,8 @@ class Socket:
 
     def _ask(self, question: Question) -> None:
         answering = _Answering(self, question.id)
-        try:
-            outcome = self.context.ask_waking(
-                question.request, self.session.settings.ask_timeout, answering
-            )
-        except MailboxFull:
-            self._take_step(self.session.overloaded())
-            return
+        timeout = self.session.settings.ask_timeout
+        outcome = self.context.ask_waking(question.request, timeout, answering)
         answering.outcome = outcome
         if outcome.done:
             self.answer(question.id, outcome)
@@ -242,7 +250,7 @@ class Socket:
             if timer is not None:
                 timer.cancel()
         self.outbox.abandon()
-        if self._sending_since is not None and self._limit is not None:
+        if self.outbox.since is not None and self._limit is not None:
             self._limit.reschedule(
                 asyncio.get_running_loop().time()
             )  # the pump may be stuck in a send that never returns

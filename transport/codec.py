@@ -5,12 +5,13 @@ client may send is what the connection class handles: a frame decodes straight i
 into nothing.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, Union, cast
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, Union, cast
 
 import msgspec
 
-from actors import Envelope, Message
+from actors import Envelope, Message, Request
 
 from .exceptions import BadFrame, CodecError
 
@@ -48,22 +49,33 @@ class Heartbeat(Message):
 
 
 class RequestId(msgspec.Struct):
-    """What a frame holds besides the fields of its `Request`."""
+    """What a frame holds besides the fields of its `Request`.
 
-    id: str | int | None = None
+    An integer has 64 bits: a larger one could be read, but not sent back by every codec.
+    """
+
+    id: str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
 
 
 class Frame:
     """A message made ready to be sent, once for all who get it."""
 
-    __slots__ = ("data", "event", "message")
+    __slots__ = ("event", "message")
 
     def __init__(self, message: object, data: Data) -> None:
         self.message = message
-        self.data = data
         # The ASGI event is built here, so that a whole group shares one.
-        kind = "text" if isinstance(data, str) else "bytes"
-        self.event: dict[str, Any] = {"type": "websocket.send", kind: data}
+        self.event: dict[str, Any] = (
+            {"type": "websocket.send", "text": data}
+            if isinstance(data, str)
+            else {"type": "websocket.send", "bytes": data}
+        )
+
+    @property
+    def data(self) -> Data:
+        """What goes over the wire."""
+        text: str | None = self.event.get("text")
+        return self.event["bytes"] if text is None else text
 
 
 class Codec(Protocol):
@@ -85,6 +97,9 @@ class Codec(Protocol):
         ...
 
 
+_ENCODE_JSON = msgspec.json.Encoder().encode
+
+
 class Json:
     """JSON in text frames. A `Message` is an object tagged with its `type`.
 
@@ -99,7 +114,7 @@ class Json:
         return _structured(types, msgspec.json.Decoder)
 
     def encode(self, message: object) -> Data:
-        return msgspec.json.encode(message).decode()
+        return _ENCODE_JSON(message).decode()
 
 
 class MessagePack:
@@ -163,17 +178,24 @@ _JSON: dict[type, str] = {
 """What a frame may decode to besides a `Message`, and what it is called in an error."""
 
 
+_WHERE = re.compile(r"(.*?)(?: - at (?:`key` in )?`([^`]*)`)?", re.DOTALL)
+"""What msgspec says of a value that does not fit, and where it is."""
+
+
 def _structured(types: Sequence[type], make: Callable[[Any], Any]) -> Decode:
     structs = [kind for kind in types if issubclass(kind, msgspec.Struct)]
     tagged = [kind for kind in structs if kind.__struct_config__.tag is not None]
-    others = [kind for kind in types if kind in _JSON or kind in set(structs) - set(tagged)]
-    if not tagged and not others:
+    untagged = [kind for kind in structs if kind not in tagged]
+    plain = [kind for kind in types if kind in _JSON]
+    if not structs and not plain:
         raise CodecError("no handler takes a Message, a dict or a list")
+    if len(untagged) + (dict in plain) > 1:
+        raise CodecError("only one handler can take the objects that have no known tag")
     try:
-        if others:
-            decode = _catch_all(tagged, others, make(Any).decode)
+        if plain or (tagged and untagged):
+            decode = _catch_all(tagged, untagged, plain, make)
         else:
-            decode = make(Union[tuple(tagged)]).decode  # noqa: UP007  # made at run time
+            decode = _union(structs, make)
     except TypeError as error:
         raise CodecError(str(error)) from error
 
@@ -181,9 +203,10 @@ def _structured(types: Sequence[type], make: Callable[[Any], Any]) -> Decode:
         try:
             return decode(data)
         except msgspec.ValidationError as error:
-            detail, _, path = str(error).partition(" - at ")
-            raise BadFrame("invalid", detail, path.strip("`") or "$") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            found = _WHERE.fullmatch(str(error))
+            assert found is not None
+            raise BadFrame("invalid", found[1], found[2] or "$") from None
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise BadFrame("malformed", str(error)) from None
         except RecursionError:
             raise BadFrame("malformed", "nested too deeply") from None
@@ -191,31 +214,48 @@ def _structured(types: Sequence[type], make: Callable[[Any], Any]) -> Decode:
     return checked
 
 
-def _catch_all(tagged: Sequence[type], others: Sequence[type], decode: Decode) -> Decode:
+def _union(structs: Sequence[type], make: Callable[[Any], Any]) -> Decode:
+    decode: Decode = make(Union[tuple(structs)]).decode  # noqa: UP007  # made at run time
+    return decode
+
+
+def _catch_all(
+    tagged: Sequence[type],
+    untagged: Sequence[type],
+    plain: Sequence[type],
+    make: Callable[[Any], Any],
+) -> Decode:
     """Objects with a known tag become that; what is left goes to the other types."""
-    by_tag: dict[tuple[str, Any], Any] = {}
+    tags: set[tuple[str, Any]] = set()
     for struct in tagged:
         config = cast(Any, struct).__struct_config__
-        by_tag[config.tag_field, config.tag] = struct
-    fields = {field for field, _ in by_tag}
-    untagged = [kind for kind in others if kind not in _JSON]
-    if len(untagged) + (dict in others) > 1:
-        raise CodecError("only one handler can take the objects that have no known tag")
-    convert: Callable[[object, Any], object] = msgspec.convert
+        tags.add((config.tag_field, config.tag))
+    fields = {field for field, _ in tags}
+    decode_tagged = _union(tagged, make) if tagged else None
+    decode_untagged = _union(untagged, make) if untagged else None
+    decode_plain: Decode = make(Any).decode
+
+    def has_known_tag(value: dict[Any, Any]) -> bool:
+        found = [(field, value.get(field)) for field in fields]
+        return any(isinstance(pair[1], str | int) and pair in tags for pair in found)
 
     def checked(data: object) -> object:
-        value = decode(data)
+        # The known first, straight into their types; they are the most of what comes.
+        error: Exception | None = None
+        if decode_tagged is not None:
+            try:
+                return decode_tagged(data)
+            except msgspec.ValidationError as invalid:
+                error = invalid
+        value = decode_plain(data)
         kind = type(value)
         if kind is dict:
-            for field in fields:
-                tag = cast(dict[str, Any], value).get(field)
-                struct = by_tag.get((field, tag)) if isinstance(tag, str | int) else None
-                if struct is not None:
-                    return convert(value, struct)
-            if untagged:
-                return convert(value, untagged[0])
-        if kind not in others:
-            wanted = " or ".join(_JSON.get(other, "object") for other in others)
+            if error is not None and has_known_tag(cast(dict[Any, Any], value)):
+                raise error
+            if decode_untagged is not None:
+                return decode_untagged(data)
+        if kind not in plain:
+            wanted = " or ".join(_JSON.get(other, "object") for other in (*plain, *untagged))
             raise BadFrame("invalid", f"Expected `{wanted}`, got `{_JSON.get(kind, kind)}`", "$")
         return value
 
@@ -225,55 +265,71 @@ def _catch_all(tagged: Sequence[type], others: Sequence[type], decode: Decode) -
 class SocketCodec:
     """What one socket reads and writes: at most one codec for each kind of frame.
 
-    Raises `CodecError` for codecs that cannot serve the types.
+    Where no type is handled, no frame is taken. Raises `CodecError` for codecs that cannot serve
+    the types.
     """
 
-    __slots__ = ("_binary", "_encode", "_text")
+    __slots__ = ("_binary", "_encode", "_ids", "_key", "_text")
 
     def __init__(self, codecs: Iterable[Codec], types: Sequence[type]) -> None:
         chosen = list(codecs)
         kinds = [codec.kind for codec in chosen]
-        if not chosen or len(set(kinds)) != len(kinds):
-            raise CodecError("a socket takes one codec for each kind of frame, and at least one")
-        decoders = {codec.kind: codec.decoder(types) for codec in chosen}
+        if len(set(kinds)) != len(kinds):
+            raise CodecError(f"a socket takes one codec for each kind of frame, not {kinds}")
+        decoders = {codec.kind: codec.decoder(types) for codec in chosen} if types else {}
         self._text = decoders.get("text")
         self._binary = decoders.get("binary")
         structured = [codec for codec in chosen if codec.structured]
+        asked = any(issubclass(kind, Request) for kind in types)
+        self._ids = {codec.kind: codec.decoder([RequestId]) for codec in structured if asked}
         # Errors and the like have to be told on text and raw sockets too: there, as JSON.
-        self._encode = (structured[0] if structured else Json()).encode
+        speaking = structured[0] if structured else Json()
+        self._encode = speaking.encode
+        # Ours have no state: what is published to several routes is encoded once for all of them.
+        ours = type(speaking) in (Json, MessagePack)
+        self._key: object = type(speaking) if ours else speaking.encode
 
     def decoder(self, data: Data) -> Decode | None:
         """What decodes a frame of that kind, or `None` if it is not taken here."""
         return self._text if isinstance(data, str) else self._binary
+
+    def request_id(self, data: Data) -> str | int | None:
+        """The id that came with a `Request`, if one did. Raises `BadFrame`."""
+        decode = self._ids["text" if isinstance(data, str) else "binary"]
+        return cast(RequestId, decode(data)).id
 
     def encode(self, message: object) -> Frame:
         """`str` goes out as a text frame, `bytes` as a binary one, the rest through the codec.
 
         Raises `CodecError` for what cannot be encoded.
         """
-        if isinstance(message, str | bytes):
-            return Frame(message, message)
         try:
+            if isinstance(message, bytes):
+                return Frame(message, message)
+            if isinstance(message, str):
+                if not message.isascii():
+                    message.encode()  # the server will: a lone surrogate must fail here, not there
+                return Frame(message, message)
             return Frame(message, self._encode(message))
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CodecError(f"cannot encode {type(message).__name__}: {error}") from error
 
     def frame(self, envelope: Envelope) -> Frame:
         """The frame of a published message, made once for all sockets with this codec."""
-        frame: Frame | None = envelope.cache.get(self._encode)
+        frame: Frame | None = envelope.cache.get(self._key)
         if frame is None:
-            frame = envelope.cache[self._encode] = self.encode(envelope.message)
+            frame = envelope.cache[self._key] = self.encode(envelope.message)
         return frame
 
 
 def codecs_for(types: Sequence[type]) -> list[Codec]:
     """The codecs that a connection class needs, by the types it handles."""
     codecs: list[Codec] = []
-    if any(issubclass(kind, msgspec.Struct) or kind in (dict, list) for kind in types):
+    if any(issubclass(kind, msgspec.Struct) or kind in _JSON.keys() - {str} for kind in types):
         codecs.append(Json())
     if str in types:
         codecs.append(Text())
     if bytes in types:
         codecs.append(Raw())
     # A class that handles nothing only sends; frames from its client are closed with 1003.
-    return codecs or [Text()]
+    return codecs

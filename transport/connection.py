@@ -11,7 +11,7 @@ from ._socket import Socket
 from .exceptions import CloseCode, CodecError
 from .outbox import Close
 
-_CODES = frozenset(CloseCode) - {CloseCode.ABNORMAL}
+_CODES = frozenset(CloseCode) - {CloseCode.NO_STATUS, CloseCode.ABNORMAL}
 _REASON_BYTES = 123
 
 
@@ -36,13 +36,13 @@ class Connection(Actor):
     # Callbacks: override what you need.
 
     async def on_connect(self) -> None:
-        """Called once, when the socket has been accepted, before the first message."""
+        """Called once, when the socket has been accepted, before the client's first message."""
 
     async def on_disconnect(self, code: int) -> None:
         """Called once, after the last message, if `on_connect` was; not after a kill.
 
-        `code`: the close code, 1006 when the client vanished. The groups have been left. It runs
-        before `on_stop` and shares its `stop_timeout`.
+        `code`: the close code; 1005 for none, 1006 when the client vanished. The groups have been
+        left. It runs before `on_stop` and shares its `stop_timeout`.
         """
 
     # What a connection may do.
@@ -71,7 +71,8 @@ class Connection(Actor):
 
         Raises `CodecError` for what cannot be encoded.
         """
-        return self.__own__.send(message)
+        socket = self.__socket__ or self.__own__  # the latter to raise
+        return socket.send(message)
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Close the socket once what is queued has been sent; `on_disconnect` follows.
@@ -113,6 +114,9 @@ class Connection(Actor):
     async def __connected__(self) -> None:
         self.__own__.connected = True
         await self.on_connect()
+
+    def __ends_plainly__(self) -> bool:
+        return super().__ends_plainly__() and type(self).on_disconnect is Connection.on_disconnect
 
     async def __finish__(self, end: End) -> None:
         socket = self.__own__

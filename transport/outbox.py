@@ -34,7 +34,9 @@ class Outbox:
         "_relief",
         "close",
         "gone",
+        "in_hand",
         "queue",
+        "since",
         "waiter",
     )
 
@@ -47,6 +49,8 @@ class Outbox:
     ) -> None:
         self.queue: deque[Frame] = deque()
         self.waiter: Any = None  # the parked write pump's
+        self.in_hand: Frame | None = None  # what the pump sends now
+        self.since: float | None = None  # since when (`time.monotonic`)
         self.close: Close | None = None
         self.gone = False
         self._limit = limit
@@ -90,6 +94,9 @@ class Outbox:
         self.gone = True
         if self.close is None:
             self.close = Close(CloseCode.ABNORMAL, "")
+        if self.in_hand is not None:
+            self.queue.appendleft(self.in_hand)
+            self.in_hand = None
         self._drop_all(Reason.CLIENT_GONE)
         self.relieve()
         self.wake()

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from actors import Request
 
-from .codec import Data, ErrorFrame, RequestId, SocketCodec
+from .codec import Data, ErrorFrame, SocketCodec
 from .exceptions import BadFrame, CloseCode
 from .outbox import Close
 from .settings import OnInvalid, OnOverload, Settings
@@ -64,12 +62,13 @@ class Session:
             return self._question(message, data)  # pyright: ignore[reportUnknownArgumentType]
         return message
 
-    def overloaded(self) -> Refusal:
-        """What follows when the actor's mailbox has no room."""
+    def overloaded(self, step: object) -> Refusal:
+        """What follows when the actor's mailbox has no room for what a frame led to."""
         detail = "too many messages wait to be handled"
         if self.settings.on_overload is OnOverload.CLOSE:
             return Refusal(None, Close(CloseCode.TRY_AGAIN_LATER, detail))
-        return Refusal(ErrorFrame(code="overloaded", detail=detail))
+        identifier = step.id if isinstance(step, Question) else None
+        return Refusal(ErrorFrame(code="overloaded", detail=detail, id=identifier))
 
     def _invalid(self, error: BadFrame) -> Refusal:
         close = None
@@ -79,12 +78,9 @@ class Session:
 
     def _question(self, request: Request[Any], data: Data) -> object:
         try:
-            if isinstance(data, str):
-                identifier = msgspec.json.decode(data, type=RequestId).id
-            else:
-                identifier = msgspec.msgpack.decode(data, type=RequestId).id
-        except msgspec.ValidationError as error:
-            return self._invalid(BadFrame("invalid", str(error).partition(" - at ")[0], "$.id"))
+            identifier = self.codec.request_id(data)
+        except BadFrame as error:
+            return self._invalid(error)
         # Without an id there is nothing to answer to: it is handled like anything told.
         return request if identifier is None else Question(request, identifier)
 

@@ -4,15 +4,15 @@
 and each frame out is a `send`.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from .codec import Data, Frame
+from .codec import Data
 from .exceptions import CloseCode, Disconnected
-from .outbox import Close
+from .outbox import Close, Outbox
 
 TURN = 64
 """Frames of one socket that may go out before the others get a turn."""
@@ -29,15 +29,20 @@ class Wire(Protocol):
         """The next frames of the client."""
         ...
 
-    async def write(self, queue: deque[Frame], sending: Callable[[], None]) -> None:
-        """Send from the queue, in order, calling `sending` before each step that may wait.
+    async def write(self, outbox: Outbox) -> None:
+        """Send from the outbox, in order; it may leave some, so that others get a turn.
 
-        It may leave some, so that others get a turn."""
+        What is being sent, and since when, is noted in the outbox."""
         ...
 
     async def close(self, close: Close) -> None:
         """Start the close handshake."""
         ...
+
+
+# What Starlette or the server raises when a send comes too late. Between its own close (a broken
+# frame, a keepalive that was not answered) and our hearing of it, uvicorn's is a `RuntimeError`.
+_TOO_LATE = (OSError, RuntimeError, WebSocketDisconnect)
 
 
 class PlainWire:
@@ -51,33 +56,35 @@ class PlainWire:
     async def accept(self, subprotocol: str | None) -> None:
         try:
             await self._websocket.accept(subprotocol)
-        except (OSError, WebSocketDisconnect) as error:
+        except _TOO_LATE as error:
             raise Disconnected(CloseCode.ABNORMAL) from error
 
     async def read(self) -> Sequence[Data]:
         event = await self._websocket.receive()
         if event["type"] == "websocket.disconnect":
-            raise Disconnected(event.get("code") or CloseCode.ABNORMAL)
+            code = event.get("code") or CloseCode.ABNORMAL
+            if code == CloseCode.NO_STATUS and "reason" not in event:
+                # uvicorn's word for a lost connection; a close frame without a code has a reason.
+                code = CloseCode.ABNORMAL
+            raise Disconnected(code)
         text = event.get("text")
         return (event["bytes"] if text is None else text,)
 
-    async def write(self, queue: deque[Frame], sending: Callable[[], None]) -> None:
-        send = self._websocket.send
-        frame = None
+    async def write(self, outbox: Outbox) -> None:
+        send, queue, now = self._websocket.send, outbox.queue, time.monotonic
         try:
-            for _ in range(min(len(queue), TURN)):
-                frame = queue.popleft()
-                sending()
+            for _ in range(TURN):
+                if not queue:  # or no longer: a policy may have taken the rest of the burst
+                    break
+                outbox.in_hand = frame = queue.popleft()
+                outbox.since = now()
                 await send(frame.event)
-                frame = None
-        except (OSError, WebSocketDisconnect) as error:
+        except _TOO_LATE as error:
             raise Disconnected(CloseCode.ABNORMAL) from error
-        finally:
-            if frame is not None:  # not sent: whoever empties the queue reports it
-                queue.appendleft(frame)
+        outbox.in_hand = outbox.since = None
 
     async def close(self, close: Close) -> None:
         try:
             await self._websocket.close(close.code, close.reason)
-        except (OSError, WebSocketDisconnect) as error:
+        except _TOO_LATE as error:
             raise Disconnected(CloseCode.ABNORMAL) from error

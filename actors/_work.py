@@ -1,0 +1,172 @@
+"""The work of one actor: take a message, handle it, and so on.
+
+The hot path: no scope and no timer for a message. Here each message told is accounted for as well:
+it is queued, in hand, handled, crashed or a dead letter, and always one of these.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ._ask import is_ask, message_in
+from ._core import Core
+from ._dispatch import Table, table_of
+from .actor import Actor
+from .mailbox import Control, Mailbox, Reason
+from .ref import ActorRef
+from .telemetry import Stats
+
+BATCH = 64
+"""Messages an actor may handle before everybody else gets a turn."""
+
+
+class Leave(Control):
+    """Leave the work: the actor's end was decided."""
+
+    __slots__ = ()
+
+
+LEAVE = Leave()
+LEAVE_FIRST = Leave(first=True)
+
+
+class Call(Control):
+    """Have the actor's task call `function(actor)` between two messages; it may crash the actor."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[Any], Awaitable[None]]) -> None:
+        super().__init__()
+        self.function = function
+
+
+class Worker:
+    """See the module's head. It works for a cell, which knows when to begin and to end."""
+
+    __slots__ = (
+        "_counted",
+        "actor",
+        "core",
+        "crashed",
+        "handled",
+        "in_hand",
+        "leaving",
+        "mailbox",
+        "ref",
+    )
+
+    ref: ActorRef
+
+    def __init__(self, core: Core, actor: Actor) -> None:
+        self.core = core
+        self.actor = actor
+        self.mailbox = Mailbox(actor.mailbox_size, actor.overflow, self.drop, core.loop.new_waiter)
+        self.in_hand: object = None
+        self.handled = 0
+        self.crashed = 0
+        self.leaving = False
+        self._counted = False
+
+    async def work(self) -> None:
+        """Handle mail until told to leave."""
+        mailbox, actor = self.mailbox, self.actor
+        queue, new_waiter, table = mailbox.queue, mailbox.new_waiter, table_of(type(actor))
+        checkpoint = self.core.loop.checkpoint
+        while True:
+            for _ in range(BATCH):
+                if not queue:
+                    break
+                item = queue.popleft()
+                if mailbox.waiting:
+                    mailbox.admit(item)
+                function = table[type(item)]
+                if function is not None:
+                    self.in_hand = item
+                    await function(actor, item)
+                    self.handled += 1
+                elif await self._take_other(item, table):
+                    return
+            self.in_hand = None
+            if queue:
+                await checkpoint()
+            else:
+                mailbox.waiter = waiter = new_waiter()
+                try:
+                    await waiter
+                finally:
+                    mailbox.waiter = None
+
+    async def _take_other(self, item: object, table: Table) -> bool:
+        """Handle what the table does not name; whether to leave the work."""
+        self.in_hand = None
+        if isinstance(item, Control):
+            self.mailbox.took_control()
+            if isinstance(item, Call):
+                await item.function(self.actor)
+                return False
+            self.leaving = True
+            return True
+        if is_ask(item):
+            if item.done:
+                self.drop(item, Reason.ABANDONED)
+                return False
+            item.place = None
+        message = message_in(item)
+        function = table[type(message)]
+        self.in_hand = item
+        if function is None:
+            dealt_with = not is_ask(item) and self.actor.__unhandled__(message)
+            self.in_hand = None
+            if dealt_with:
+                self.handled += 1
+            else:
+                self.drop(item, Reason.UNHANDLED)
+            return False
+        reply = await function(self.actor, message)
+        self.handled += 1
+        self.in_hand = None
+        if is_ask(item):
+            if item.done:
+                self.core.dead_letter(reply, self.ref, Reason.LATE)
+            else:
+                item.answer(reply)
+        return False
+
+    # Accounting.
+
+    def drop(self, item: object, reason: Reason) -> None:
+        """Make it a dead letter."""
+        if self._counted:
+            self.core.ended.told += 1  # told since its counts were added up
+        self.core.dead_letter(item, self.ref, reason)
+
+    def drop_in_hand(self, reason: Reason) -> None:
+        """Make what is in hand, if anything is, a dead letter."""
+        item, self.in_hand = self.in_hand, None
+        if item is not None:
+            self.drop(item, reason)
+
+    def take_crashed(self) -> object:
+        """What was in hand at a crash, which is hereby accounted for."""
+        item, self.in_hand = self.in_hand, None
+        self.crashed += item is not None
+        return item
+
+    def add_to(self, stats: Stats) -> None:
+        """Add this actor's counts."""
+        self._add_settled(stats)
+        stats.queued += len(self.mailbox)
+        stats.in_hand += self.in_hand is not None
+
+    def retire(self) -> None:
+        """Add its counts to those of the ended; what is told from now on counts there."""
+        self._add_settled(self.core.ended)  # nothing is queued or in hand any more
+        self._counted = True
+
+    def _add_settled(self, stats: Stats) -> None:
+        mailbox = self.mailbox
+        stats.told += mailbox.told
+        stats.handled += self.handled
+        if self.crashed:
+            stats.crashed += self.crashed
+        if mailbox.refused or mailbox.refused_threads:
+            stats.refused += mailbox.refused + mailbox.refused_threads

@@ -1,0 +1,154 @@
+"""After an actor's end nothing of it is left, however it lived."""
+
+import gc
+import weakref
+from typing import Any
+
+import anyio
+import pytest
+
+from actors import (
+    Actor,
+    ActorCrashed,
+    ActorRef,
+    ActorSystem,
+    AskTimeout,
+    Message,
+    Request,
+    Restart,
+    receive,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+class Crash(Message):
+    pass
+
+
+class Fail(Request[int]):
+    pass
+
+
+class Wait(Request[int]):
+    pass
+
+
+class Big(Actor):
+    async def on_start(self) -> None:
+        self.join("room")
+        if not self.name.startswith("child"):
+            await self.spawn(Big, name=f"child of {self.name}")
+
+    @receive
+    async def crash(self, message: Crash) -> None:
+        raise ValueError("boom")
+
+    @receive
+    async def fail(self, request: Fail) -> int:
+        raise ValueError("boom")
+
+    @receive(timeout=1000)
+    async def wait(self, request: Wait) -> int:
+        await anyio.sleep_forever()
+        return 1
+
+
+async def live(system: ActorSystem, how: str) -> ActorRef:
+    ref = await system.spawn(Big, restart=Restart.TRANSIENT)
+    if how == "crash":
+        for _ in range(4):
+            ref.tell(Crash())
+        await ref.wait()
+    elif how == "failed ask":
+        with pytest.raises(ActorCrashed):
+            await ref.ask(Fail())
+        await ref.stop()
+    elif how == "timeout":
+        with pytest.raises(AskTimeout):
+            await ref.ask(Wait(), timeout=0.02)
+        await ref.kill()
+    elif how == "cancelled":
+        with anyio.move_on_after(0.02):
+            await ref.ask(Wait(), timeout=1000)
+        await ref.stop(timeout=0.02)
+    else:
+        await getattr(ref, how)()
+    return ref
+
+
+@pytest.mark.parametrize(
+    "how", ["stop", "drain", "kill", "crash", "failed ask", "timeout", "cancelled"]
+)
+async def test_nothing_is_left_of_a_life(
+    system: ActorSystem, log: Any, count_tasks: Any, how: str
+) -> None:
+    before = count_tasks()
+    ref = await live(system, how)
+    core: Any = system._core
+    assert system.stats().actors == 0
+    assert len(core.registry) == 0
+    assert system.topics() == []
+    assert len(core.deadlines) == 0
+    assert core.roots == {}
+    timer = core.deadlines._timer is not None and count_tasks() > before
+    assert count_tasks() - timer == before  # on Trio the store's one timer is a task
+    assert not ref.alive
+
+
+async def test_a_ref_kept_keeps_no_state(system: ActorSystem) -> None:
+    made: list[weakref.ref[Actor]] = []
+
+    def make() -> Actor:
+        actor = Big()
+        made.append(weakref.ref(actor))
+        return actor
+
+    ref = await system.spawn(make)
+    await ref.stop()
+    await anyio.wait_all_tasks_blocked()
+    gc.collect()
+    assert made[0]() is None
+    assert ref.name
+
+
+async def test_a_restart_lets_go_of_the_old_state(
+    system: ActorSystem, log: Any, records: Any
+) -> None:
+    made: list[weakref.ref[Actor]] = []
+
+    class Plain(Actor):
+        @receive
+        async def crash(self, message: Crash) -> None:
+            raise ValueError("boom")
+
+        @receive
+        async def fail(self, request: Wait) -> int:
+            return 1
+
+    def make() -> Actor:
+        actor = Plain()
+        made.append(weakref.ref(actor))
+        return actor
+
+    ref = await system.spawn(make, restart=Restart.TRANSIENT)
+    ref.tell(Crash())
+    assert await ref.ask(Wait()) == 1
+    log.clear()  # an entry has the error, with its traceback
+    records.errors.clear()
+    gc.collect()
+    assert [actor() is None for actor in made] == [True, False]
+
+
+async def test_answered_asks_leave_no_deadline_behind(system: ActorSystem) -> None:
+    class Quick(Actor):
+        @receive
+        async def wait(self, request: Wait) -> int:
+            return 1
+
+    ref = await system.spawn(Quick)
+    for _ in range(300):
+        await ref.ask(Wait(), timeout=1000)
+    core: Any = system._core
+    assert len(core.deadlines) == 0
+    assert len(core.deadlines._ticks) < 300  # at most one empty tick for each that has passed

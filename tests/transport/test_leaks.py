@@ -1,0 +1,83 @@
+"""What is left of connections that went: nothing."""
+
+import json
+import socket
+import struct
+import urllib.request
+from typing import Any
+
+import pytest
+
+PATIENCE = 20.0
+BATCH = 100
+
+RESET = struct.pack("ii", 1, 0)
+"""With it, `close` sends a TCP reset instead of saying goodbye."""
+
+
+@pytest.fixture(scope="module", params=["websockets-sansio", "wsproto"])
+def server(request: pytest.FixtureRequest, serve_module: Any) -> Any:
+    return serve_module(
+        "applications:app", ws=request.param, log_level="warning", backlog=2 * BATCH
+    )
+
+
+def settled(server: Any) -> dict[str, Any]:
+    with urllib.request.urlopen(server.url + "/settled", timeout=PATIENCE + 10) as response:
+        left: dict[str, Any] = json.load(response)
+        return left
+
+
+def dial(server: Any, path: str) -> socket.socket:
+    raw = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    raw.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    return raw
+
+
+def frame(message: object) -> bytes:
+    payload = json.dumps(message).encode()
+    assert len(payload) < 126
+    return bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+def nothing_left(server: Any) -> None:
+    left = settled(server)
+    assert (left["actors"], left["members"], left["tasks"], left["topics"]) == (0, 0, 0, [])
+    assert left["told"] == left["accounted"]
+
+
+def test_thousands_of_connections_reset_in_every_state_leave_nothing(server: Any) -> None:
+    """Some before the answer came, some idle, some with a message under way, some half a frame."""
+    for batch in range(2000 // BATCH):
+        raws = [dial(server, f"/named/{batch}-{number}") for number in range(BATCH)]
+        for number, raw in enumerate(raws):
+            if number % 4:
+                assert raw.recv(1000).startswith(b"HTTP/1.1 101")
+            if number % 4 == 2:
+                raw.sendall(frame({"type": "publish", "text": "to all"}))
+            elif number % 4 == 3:
+                raw.sendall(frame({"type": "say", "text": "half"})[:-3])
+        for raw in raws:
+            raw.close()
+    nothing_left(server)
+    # The names are free: each can be taken again.
+    raws = [dial(server, f"/named/0-{number}") for number in range(BATCH)]
+    for raw in raws:
+        assert raw.recv(1000).startswith(b"HTTP/1.1 101")
+        raw.close()
+    nothing_left(server)
+    server.check()
+    assert "Traceback" not in server.log()
+
+
+def test_refused_handshakes_leave_nothing(server: Any) -> None:
+    for path, status in (("/picky", b"403"), ("/guarded", b"401"), ("/numbered/x", b"403")):
+        for _ in range(20):
+            with dial(server, path) as raw:
+                assert raw.recv(1000).startswith(b"HTTP/1.1 " + status)
+    nothing_left(server)
