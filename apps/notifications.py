@@ -52,7 +52,8 @@ class Notifications(Connection):
     @receive
     async def other(self, message: dict[str, Any]) -> None:
         """The tutorial prints what a client sends, and answers nothing."""
-        print(f"Received from {self.path_params['client_id']}: {message}")
+        # !r: a name with a line break in it must not write a line of its own into the log.
+        print(f"Received from {self.path_params['client_id']!r}: {message}")
 
 
 def notification(count: int) -> SystemNotification:

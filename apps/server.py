@@ -1,6 +1,7 @@
 """The demo server: `make demo`, or `uvicorn apps.server:app`.
 
-`NOTIFY_SECONDS` (30) and `BACKGROUND_SECONDS` (5) set how often the two threads send.
+`NOTIFY_SECONDS` (30) and `BACKGROUND_SECONDS` (5) set how often the two threads send,
+`HEARTBEAT_SECONDS` (15) how often `/ws/simple` does.
 """
 
 import os
@@ -22,6 +23,7 @@ from .ticker import Ticker
 STATIC = Path(__file__).parent / "static"
 NOTIFY_SECONDS = float(os.environ.get("NOTIFY_SECONDS", "30"))
 BACKGROUND_SECONDS = float(os.environ.get("BACKGROUND_SECONDS", "5"))
+HEARTBEAT_SECONDS = float(os.environ.get("HEARTBEAT_SECONDS", "15"))
 
 
 @asynccontextmanager
@@ -45,7 +47,7 @@ sockets.add("/ws", Echo)
 sockets.add("/ws/advanced", Advanced)
 sockets.add("/ws/chat/{client_id}", Chat, name=NAME)
 sockets.add("/ws/thread-safe/{client_id}", notifications.Notifications)
-sockets.add("/ws/simple/{client_id}", dual.Dual, codec=Json(), settings=Settings(heartbeat=15.0))
+sockets.add("/ws/simple/{client_id}", dual.Dual, codec=Json(), settings=Settings(heartbeat=HEARTBEAT_SECONDS))
 app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
 

@@ -29,8 +29,8 @@ FLOORS = {
         *("exceptions", "settings"),
         *("codec", "outbox"),
         *("wire", "session"),
-        *("_socket", "connection"),
-        "endpoint",
+        *("_writer", "_socket"),
+        *("connection", "endpoint"),
     ),
 }
 """From the ground up, in the order of the map in each package's docstring."""
@@ -147,7 +147,7 @@ def test_imports_point_down(package: str) -> None:
         for path, found in imports(package)
         if path.stem != "__init__" and not found.typing_only
         for name in siblings(found)
-        if floor[name] >= floor[path.stem]
+        if floor.get(name, 0) >= floor.get(path.stem, 0)
     ]
     assert not upward
 

@@ -5,8 +5,8 @@ The map, from the ground up (imports point down only):
     exceptions   errors, close codes           settings     bounds and policies
     codec        frames <-> messages           outbox       what waits to be sent
     wire         the port to the server        session      the rules, without I/O
-    _socket      one WebSocket and its pumps   connection   Connection(Actor)
-    endpoint     the route, the lifespan
+    _writer      the write pump of all sockets _socket      one WebSocket: reads, sends, closes
+    connection   Connection(Actor)             endpoint     the route, the lifespan
 """
 
 from .codec import (

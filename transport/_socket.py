@@ -1,9 +1,9 @@
 """`Socket`: one WebSocket from accept to close, across the restarts of its actor.
 
-The ASGI task writes (`run`), a child task reads (`_read`), and the actor has its own task in the
-system. Each may be the first to end:
+The ASGI task reads (`run`), the server's write pump sends what is queued (`flush`), and the actor
+has its own task in the system. Each may be the first to end:
 
-    the client goes    _read hears of it      -> the actor drains, `on_disconnect` runs
+    the client goes    `_read` hears of it    -> the actor drains, `on_disconnect` runs
     the actor ends     `actor_ended`          -> the outbox is flushed, the socket closed
     the actor closes   `Outbox.finish`        -> as if the client had gone, with that code
     the client stalls  `_check_progress`      -> the write is given up, as if it had gone
@@ -29,6 +29,7 @@ from actors import (
     Told,
 )
 
+from ._writer import Writer
 from .codec import ErrorFrame, Frame, Heartbeat, Reply
 from .exceptions import CloseCode, CodecError, Disconnected
 from .outbox import Close, Outbox
@@ -49,7 +50,9 @@ class Socket:
         "_guard",
         "_heart",
         "_limit",
+        "_open",
         "_wire",
+        "_writer",
         "code",
         "connected",
         "lane",
@@ -57,7 +60,7 @@ class Socket:
         "session",
     )
 
-    def __init__(self, wire: Wire, session: Session, lane: "ClientLane") -> None:
+    def __init__(self, wire: Wire, writer: Writer, session: Session, lane: "ClientLane") -> None:
         settings = session.settings
         self.session = session
         self.lane = lane
@@ -65,11 +68,14 @@ class Socket:
             settings.max_outbox,
             settings.slow_client,
             self._drop,
+            self._ready,
             asyncio.get_running_loop().create_future,
         )
         self.connected = False
         self.code: int | None = None  # once it is over
         self._wire = wire
+        self._writer = writer
+        self._open = False
         self._context: Context | None = None
         self._limit: asyncio.Timeout | None = None
         self._guard: Timer | None = None
@@ -104,56 +110,52 @@ class Socket:
     # The life of the socket.
 
     async def run(self) -> None:
-        """Pump until the socket is closed and its actor has ended."""
+        """Read until the socket is over, then wait for its actor's end."""
+        self._open = True
+        if self.outbox.lined:
+            self._ready()
         self._beat()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                reading = tasks.create_task(self._read(), name="greenroom read pump")
-                try:
-                    async with asyncio.timeout(None) as self._limit:
-                        await self._write(reading)
-                except TimeoutError:
-                    pass  # `_gone` said the rest
-                finally:
-                    self._limit = None
-                    reading.cancel()
+            async with asyncio.timeout(None) as self._limit:
+                await self._read()
+        except TimeoutError:
+            pass  # it was over before the server said so: see `_gone`
         finally:
+            self._limit = None
             self._gone(CloseCode.ABNORMAL)
         await self.context.ref.wait()
 
-    async def _write(self, reading: asyncio.Task[None]) -> None:
-        try:
-            await self._pump()
-        except Disconnected:
-            # The client's own close may have come before: the read pump hears of it, and the code.
-            await asyncio.wait([reading], timeout=LAST_WORD)
+    def _ready(self) -> None:
+        """There is something to send; before the socket is accepted it has to wait."""
+        if self._open:
+            self._writer.mark(self)
 
-    async def _pump(self) -> None:
-        """The write pump: what is queued, as it comes, and at last the close."""
-        outbox, wire = self.outbox, self._wire
-        new_waiter = asyncio.get_running_loop().create_future
-        while outbox.queue or outbox.close is None:
+    async def flush(self) -> bool:
+        """For the write pump: send what is queued, and at last the close."""
+        outbox = self.outbox
+        if self._guard is None and self.code is None:
+            self._watch(self.session.settings.send_timeout)
+        if outbox.queue:
+            await self._wire.write(outbox)
+            outbox.relieve()
             if outbox.queue:
-                if self._guard is None:
-                    self._watch(self.session.settings.send_timeout)
-                await wire.write(outbox)
-                outbox.relieve()
-                if outbox.queue:
-                    await asyncio.sleep(0)
-            else:
-                outbox.waiter = waiter = new_waiter()
-                try:
-                    await waiter
-                finally:
-                    outbox.waiter = None
-        if not outbox.gone:
-            close = outbox.close
+                return True
+        outbox.lined = False
+        close = outbox.close
+        if close is not None and not outbox.gone:
             outbox.since = time.monotonic()
-            if self._guard is None:
-                self._watch(self.session.settings.send_timeout)
-            await wire.close(close)
+            await self._wire.close(close)
             outbox.since = None
             self._gone(close.code)
+        return False
+
+    def fail(self, error: Exception) -> None:
+        """For the write pump: a send raised."""
+        if not isinstance(error, Disconnected):
+            logger.error("a send failed", actor=self.context.ref.name, exc_info=error)
+        self.outbox.abandon()
+        # The client's own close may have come before: reading hears of it, and of the code.
+        self._read_until(LAST_WORD)
 
     def _watch(self, delay: float) -> None:
         # One timer at a time, set again while there is progress: cheaper than one for each send.
@@ -162,7 +164,7 @@ class Socket:
     def _check_progress(self) -> None:
         self._guard = None
         since = self.outbox.since
-        if since is None or self._limit is None:
+        if since is None:
             return
         left = since + self.session.settings.send_timeout - time.monotonic()
         if left > 0:
@@ -186,6 +188,7 @@ class Socket:
                     except MailboxFull:
                         await self._insist(step)
         except Disconnected as error:
+            self._limit = None  # nothing is left to cut short
             self._gone(error.code)
 
     async def _insist(self, step: object) -> None:
@@ -250,11 +253,14 @@ class Socket:
             if timer is not None:
                 timer.cancel()
         self.outbox.abandon()
-        if self.outbox.since is not None and self._limit is not None:
-            self._limit.reschedule(
-                asyncio.get_running_loop().time()
-            )  # the pump may be stuck in a send that never returns
+        if self.outbox.since is not None:
+            self._writer.give_up(self)  # the send may never return
+        self._read_until(0)
         self.context.drain_or_interrupt(self.session.settings.disconnect_timeout)
+
+    def _read_until(self, delay: float) -> None:
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + delay)
 
     def _drop(self, frame: Frame, reason: Reason) -> None:
         self.context.dead_letter(frame.message, reason)

@@ -24,6 +24,7 @@ from actors import (
 )
 
 from ._socket import ClientLane, Socket
+from ._writer import Writer
 from .codec import Codec, SocketCodec, codecs_for
 from .connection import Connection
 from .exceptions import CloseCode, Disconnected, LifespanNotRun
@@ -67,6 +68,7 @@ class Sockets:
         self._app = app
         self._instruments = instruments
         self._system: ActorSystem | None = None
+        self._writer: Writer | None = None
         self._inner = app.router.lifespan_context
         app.router.lifespan_context = self._lifespan
 
@@ -79,7 +81,10 @@ class Sockets:
                 "a publish reaches the members in its own process only",
                 workers=workers,
             )
-        async with ActorSystem(instruments=self._instruments) as system:
+        async with (
+            Writer() as self._writer,
+            ActorSystem(instruments=self._instruments) as system,
+        ):
             self._system = system
             try:
                 async with self._inner(app) as state:
@@ -87,6 +92,13 @@ class Sockets:
                     await system.stop()
             finally:
                 self._system = None
+
+    @property
+    def writer(self) -> Writer:
+        """For the sockets."""
+        if self._writer is None:
+            raise LifespanNotRun(_NOT_RUN)
+        return self._writer
 
     @property
     def system(self) -> ActorSystem:
@@ -219,7 +231,7 @@ class _Route:
         codec = self._codec if subprotocol is None else self._subprotocols[subprotocol]
         session, lane = self._session(codec, settings)
         wire = PlainWire(websocket)
-        socket = Socket(wire, session, lane)
+        socket = Socket(wire, sockets.writer, session, lane)
         connected = False
 
         def factory() -> Connection:

@@ -23,7 +23,11 @@ class Close(NamedTuple):
 
 
 class Outbox:
-    """See the module's head. `drop` is told of each frame that will not be sent."""
+    """See the module's head.
+
+    `drop` is told of each frame that will not be sent; `ready` is called when there is something
+    to send, or a close, and the write pump does not know of it.
+    """
 
     __slots__ = (
         "_drop",
@@ -31,13 +35,14 @@ class Outbox:
         "_new_waiter",
         "_pacers",
         "_policy",
+        "_ready",
         "_relief",
         "close",
         "gone",
         "in_hand",
+        "lined",
         "queue",
         "since",
-        "waiter",
     )
 
     def __init__(
@@ -45,10 +50,11 @@ class Outbox:
         limit: int,
         policy: SlowClient,
         drop: Callable[[Frame, Reason], None],
+        ready: Callable[[], None],
         new_waiter: Callable[[], Any],
     ) -> None:
         self.queue: deque[Frame] = deque()
-        self.waiter: Any = None  # the parked write pump's
+        self.lined = False  # whether it stands in the write pump's line
         self.in_hand: Frame | None = None  # what the pump sends now
         self.since: float | None = None  # since when (`time.monotonic`)
         self.close: Close | None = None
@@ -57,6 +63,7 @@ class Outbox:
         self._relief = limit // 2
         self._policy = policy
         self._drop = drop
+        self._ready = ready
         self._new_waiter = new_waiter
         self._pacers: list[Any] | None = None
 
@@ -64,8 +71,8 @@ class Outbox:
         """Queue a frame; when full, do as the policy says. Never waits, never raises."""
         if len(self.queue) < self._limit and self.close is None:
             self.queue.append(frame)
-            if self.waiter is not None:
-                self.wake()
+            if not self.lined:
+                self._get_in_line()
         elif self.close is not None:
             self._drop(frame, Reason.CLIENT_GONE)
         elif self._policy is SlowClient.DROP_NEWEST:
@@ -87,7 +94,12 @@ class Outbox:
         """Queue nothing more; close once what is queued is sent. The first close counts."""
         if self.close is None:
             self.close = close
-            self.wake()
+            if not self.lined:
+                self._get_in_line()
+
+    def _get_in_line(self) -> None:
+        self.lined = True
+        self._ready()
 
     def abandon(self) -> None:
         """The client is gone: what is queued will not be sent."""
@@ -99,18 +111,10 @@ class Outbox:
             self.in_hand = None
         self._drop_all(Reason.CLIENT_GONE)
         self.relieve()
-        self.wake()
 
     def _drop_all(self, reason: Reason) -> None:
         while self.queue:
             self._drop(self.queue.popleft(), reason)
-
-    def wake(self) -> None:
-        waiter = self.waiter
-        if waiter is not None:
-            self.waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
 
     def relieve(self) -> None:
         """Let those go on who wait, once the pump has made enough room."""

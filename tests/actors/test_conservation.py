@@ -296,6 +296,7 @@ def check(world: World, system: ActorSystem, unaccounted: Any) -> None:
         event(reason)
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @given(
     members=st.lists(kinds, min_size=ACTORS, max_size=ACTORS),

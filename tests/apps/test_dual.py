@@ -91,7 +91,7 @@ def test_the_thread_counts_from_one() -> None:
 
 
 def test_a_heartbeat_comes_by_itself(serve: Any, dial: Any) -> None:
-    server = serve("hasty:app")
+    server = serve("apps.server:app", env={"HEARTBEAT_SECONDS": "0.15"})
     client = dial(server.ws_url + PATH + "ann")
     assert client.receive()["type"] == "welcome"
     beats = [client.receive() for _ in range(3)]

@@ -114,7 +114,7 @@ def test_what_clients_send_is_printed_and_not_answered(
 ) -> None:
     ann = enter("printed")
     ann.send({"type": "hello", "text": "wörld"})
-    await_log(demo, "Received from printed: {'type': 'hello', 'text': 'wörld'}")
+    await_log(demo, "Received from 'printed': {'type': 'hello', 'text': 'wörld'}")
     assert ann.receive()["type"] == "system_notification"
 
 

@@ -6,7 +6,7 @@ happened, `/settled` until nothing is left of connections that went.
 
 import asyncio
 import os
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from fastapi import Depends, FastAPI, HTTPException
@@ -277,24 +277,24 @@ class State(msgspec.Struct):
 
 
 def state(system: Any) -> State:
-    names = [task.get_name() for task in asyncio.all_tasks()]
     return State(
         actors=system.stats().actors,
         members=len(system.members("all")),
-        tasks=sum("greenroom" in name or name.startswith("Probe-") for name in names),
+        tasks=len(asyncio.all_tasks()),
         topics=system.topics(),
     )
 
 
 @app.get("/settled")
-async def settled(
-    system: CurrentSystem, connections: Annotated[int, "how many are to be left"] = 0
-) -> dict[str, Any]:
-    """Wait until that many connections are left; how things are then, or after `PATIENCE`."""
+async def settled(system: CurrentSystem, connections: int = 0, tasks: int = 0) -> dict[str, Any]:
+    """Wait until that many connections are left, and no more than so many tasks (0: any number).
+
+    How things are then, or after `PATIENCE`.
+    """
     end = asyncio.get_running_loop().time() + PATIENCE
     while asyncio.get_running_loop().time() < end:
         now = state(system)
-        if now.actors == now.members == connections and now.tasks == 2 * connections:
+        if now.actors == now.members == connections and (not tasks or now.tasks <= tasks):
             break
         await asyncio.sleep(0.01)
     stats = system.stats()

@@ -37,6 +37,7 @@ class Peer:
         self.reading.set()
         self.sending = asyncio.Event()  # set while a send of the application blocks
         self.error: Exception | None = None  # raised by sends
+        self.cut_short = False  # whether a send that blocked was cancelled
         self.subprotocol: str | None = None
         self._passing: asyncio.Future[Any] | None = None
         self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -49,7 +50,11 @@ class Peer:
         if not self.reading.is_set():
             self.sending.set()
             passing = self._passing = asyncio.ensure_future(self.reading.wait())
-            await asyncio.wait([passing])
+            try:
+                await asyncio.wait([passing])
+            except asyncio.CancelledError:
+                self.cut_short = True
+                raise
             self.sending.clear()
         if self.error is not None:
             raise self.error

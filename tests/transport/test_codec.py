@@ -303,3 +303,25 @@ def test_a_published_message_is_framed_once_for_each_codec() -> None:
     assert one.frame(envelope) is other.frame(envelope)  # two routes, the same codec
     assert one.frame(envelope) is not packed.frame(envelope)
     assert len(envelope.cache) == 2
+
+
+class Speech(msgspec.Struct):
+    content: str = ""
+
+
+@pytest.mark.parametrize("codec", STRUCTURED)
+def test_one_struct_without_a_tag_takes_the_objects_that_no_tag_claims(codec: type[Codec]) -> None:
+    for types in ([Speech], [Say, Speech], [Say, Speech, list]):
+        socket = SocketCodec([codec()], types)
+        spoken = codec().encode({"type": "else", "content": "a"})
+        assert decode(socket, spoken) == Speech("a")
+        assert decode(socket, codec().encode({})) == Speech()
+        error = refusal(socket, codec().encode({"content": 1}))
+        assert (error.code, error.path) == ("invalid", "$.content")
+        if Say in types:
+            assert decode(socket, codec().encode(Say("a"))) == Say("a")
+            assert refusal(socket, codec().encode({"type": "say", "text": 1})).path == "$.text"
+        if list in types:
+            assert decode(socket, codec().encode([1])) == [1]
+        else:
+            assert refusal(socket, codec().encode([1])).code == "invalid"

@@ -168,6 +168,11 @@ def test_a_send_has_a_deadline_and_its_frame_is_accounted_for(house: Any, letter
         assert sorted(lost(letters, Reason.CLIENT_GONE)) == [0, 1, 2]
         assert house.system.stats().actors == 0
         assert house.system.members("all") == []
+        await house.until(lambda: peer.cut_short)  # nothing waits for that client any more
+        other = await house.connect("/client")
+        await house.until(lambda: house.system.members("all"))
+        house.system.publish("all", Number(7))
+        assert await other.data() == frame(7)
 
     house(*application(letters, send_timeout=0.05), test)
 
@@ -269,6 +274,26 @@ def test_a_stalled_client_stalls_nobody_else(house: Any, letters: Any) -> None:
                 assert await other.data() == frame(value)
 
     house(*application(letters, max_outbox=10), test)
+
+
+def test_a_client_that_reads_again_gets_all_that_waited(house: Any, letters: Any) -> None:
+    """More than goes out in one turn, with nothing else to send that could wake the pump."""
+
+    async def test(house: Any) -> None:
+        stalled = [await house.connect("/client") for _ in range(3)]
+        other = await house.connect("/client")
+        for peer in stalled:
+            peer.reading.clear()
+        count = 5 * TURN
+        for value in range(count):
+            house.system.publish("all", Number(value))
+        assert [await other.data() for _ in range(count)] == [frame(n) for n in range(count)]
+        await turns()
+        for peer in stalled:
+            peer.reading.set()
+            assert [await peer.data() for _ in range(count)] == [frame(n) for n in range(count)]
+
+    house(*application(letters), test)
 
 
 def test_a_long_queue_goes_out_in_turns(house: Any, letters: Any) -> None:
