@@ -47,7 +47,12 @@ sockets.add("/ws", Echo)
 sockets.add("/ws/advanced", Advanced)
 sockets.add("/ws/chat/{client_id}", Chat, name=NAME)
 sockets.add("/ws/thread-safe/{client_id}", notifications.Notifications)
-sockets.add("/ws/simple/{client_id}", dual.Dual, codec=Json(), settings=Settings(heartbeat=HEARTBEAT_SECONDS))
+sockets.add(
+    "/ws/simple/{client_id}",
+    dual.Dual,
+    codec=Json(),
+    settings=Settings(heartbeat=HEARTBEAT_SECONDS),
+)
 app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
 

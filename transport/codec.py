@@ -199,8 +199,12 @@ def _structured(types: Sequence[type], make: Callable[[Any], Any]) -> Decode:
     except TypeError as error:
         raise CodecError(str(error)) from error
 
-    def checked(data: object) -> object:
+    decode_any: Decode = make(Any).decode
+
+    def checked(data: Data) -> object:
         try:
+            if len(data) > MAX_DEPTH and _may_be_deep(data) and _is_deep(decode_any(data)):
+                raise BadFrame("malformed", f"nested deeper than {MAX_DEPTH}")
             return decode(data)
         except msgspec.ValidationError as error:
             found = _WHERE.fullmatch(str(error))
@@ -212,6 +216,32 @@ def _structured(types: Sequence[type], make: Callable[[Any], Any]) -> Decode:
             raise BadFrame("malformed", "nested too deeply") from None
 
     return checked
+
+
+MAX_DEPTH = 256
+"""How deep a frame may be nested. What may be decoded must be possible to encode as well, and
+msgspec gives that up at a depth that depends on the stack."""
+
+_NO_CONTAINER = bytes(set(range(256)) - {*range(0x80, 0xA0), *range(0xDC, 0xE0)})
+"""Bytes that open no array and no map of MessagePack."""
+
+
+def _may_be_deep(data: Data) -> bool:
+    """A cheap look: whether it opens so many containers, be it one in the other or not."""
+    if isinstance(data, str):
+        return data.count("[") + data.count("{") > MAX_DEPTH
+    return len(data.translate(None, _NO_CONTAINER)) > MAX_DEPTH
+
+
+def _is_deep(value: object) -> bool:
+    """Go down level by level, without recursion."""
+    containers: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        parts: list[Any] = []
+        for container in containers:
+            parts.extend(getattr(container, "values", container.__iter__)())
+        containers = [part for part in parts if isinstance(part, dict | list)]
+    return bool(containers)
 
 
 def _union(structs: Sequence[type], make: Callable[[Any], Any]) -> Decode:
