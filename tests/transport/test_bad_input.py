@@ -82,7 +82,7 @@ JSON_FRAMES = [
     ("{}", "invalid", "$"),
     ("null", "invalid", "$"),
     ("[]", "invalid", "$"),
-    ("[" * DEEP, "invalid", "$"),
+    ("[" * DEEP, "malformed", None),
     ('"text"', "invalid", "$"),
     ('{"type":"unknown"}', "invalid", "$.type"),
     ('{"type":["say"]}', "invalid", "$.type"),
