@@ -52,7 +52,6 @@ class Cell(Worker):
         "_hand",
         "_intensity",
         "_killed",
-        "_parent",
         "_restart_type",
         "_start_error",
         "_started",
@@ -62,6 +61,7 @@ class Cell(Worker):
         "enders",
         "joined",
         "name",
+        "parent",
         "tick",
     )
 
@@ -83,7 +83,7 @@ class Cell(Worker):
         self.ref = ActorRef(self, core.inlet, core.thread)
         self.joined: dict[str, None] = {}
         self.children: dict[Cell, None] = {}
-        self._parent = parent
+        self.parent = parent
         self._factory = factory
         self._restart_type = restart
         self._intensity = intensity
@@ -102,7 +102,8 @@ class Cell(Worker):
         actor.__attach__(self)
         self.name = core.registry.reserve(name, type(actor).__name__)  # last: all else may raise
         core.cells[self] = None
-        (core.roots if parent is None else parent.children)[self] = None
+        if parent is not None:
+            parent.children[self] = None
 
     # The face to refs.
 
@@ -423,13 +424,16 @@ class Cell(Worker):
         self._clear_deadline()
         if mailbox.closed is None:
             self._close(self._end)
-        self.drop_in_hand(Reason.KILLED)
-        mailbox.clear(mailbox.closed or Reason.STOPPED)
+        if self.in_hand is not None:
+            self.drop_in_hand(Reason.KILLED)
+        if mailbox.queue or mailbox.waiting:
+            mailbox.clear(mailbox.closed or Reason.STOPPED)
         for child in reversed(tuple(self.children)) if self.children else ():
             child.kill()  # left behind when this task was cancelled from outside
         introduced = core.instruments and core.registry.find(self.name) is self.ref
         core.registry.release(self.name)
-        (core.roots if self._parent is None else self._parent.children).pop(self, None)
+        if self.parent is not None:
+            self.parent.children.pop(self, None)
         del core.cells[self]
         self.retire()
         enders, self.enders = self.enders or [], None

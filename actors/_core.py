@@ -37,7 +37,6 @@ class Core:
         self.inlet = Inlet(loop.thread_waker)
         self.instruments = tuple(instruments)
         self.cells: dict[Cell, None] = {}
-        self.roots: dict[Cell, None] = {}
         self.ended = Stats()
         self.stopping = False
 
@@ -50,16 +49,12 @@ class Core:
             self.groups.publish(topic, message, exclude)
             return
         excluded = exclude if isinstance(exclude, ActorRef) else frozenset(exclude)
-        self.inlet.call(lambda: self._publish_for_thread(topic, message, excluded))
+        self.inlet.call(lambda: self.groups.publish(topic, message, excluded))
 
-    def _publish_for_thread(
-        self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]
-    ) -> None:
-        """Publish what a thread asked for; it cannot be told of an error any more."""
-        try:
-            self.groups.publish(topic, message, exclude)
-        except Exception:  # whatever a lane's codec raises must not stop the inlet
-            logger.exception("a thread's publish failed", topic=topic)
+    @property
+    def roots(self) -> "list[Cell]":
+        """The actors without a parent, in the order of their starts."""
+        return [cell for cell in self.cells if cell.parent is None]
 
     def report(self, moment: str, *arguments: object) -> None:
         """Call every instrument; one that raises harms nobody."""

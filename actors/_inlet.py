@@ -8,10 +8,14 @@ to take what is staged.
 
 import threading
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import structlog
 
 from .exceptions import MailboxFull, NotRunning
 from .mailbox import DONE, Mailbox, Overflow, Told
+
+logger: Any = structlog.get_logger("greenroom")
 
 STAGED_LIMIT = 65_536
 """Runs and calls of all threads, and messages of a run, that may await their transfer."""
@@ -56,9 +60,14 @@ class Inlet:
         after the system's end.
         """
         self._acquire()  # a `with` block would take twice as long, which is felt here
+        if mailbox is self._last and self._room:
+            # Nothing here raises, and where a run has begun, the loop is about to wake.
+            self._room -= 1
+            self._run.append(message)
+            self._release()
+            return DONE
         try:
-            if mailbox is not self._last or self._room <= 0:
-                self._begin_run(mailbox)
+            self._begin_run(mailbox)
             self._room -= 1
             self._run.append(message)
             if self._scheduled:
@@ -122,7 +131,9 @@ class Inlet:
         try:
             self._wake()
         except RuntimeError as error:
-            self._closed = True
+            with self._lock:
+                self._closed = True
+                self._end_run()
             raise NotRunning("the event loop is closed") from error
 
     def transfer(self) -> None:
@@ -133,7 +144,10 @@ class Inlet:
             self._scheduled = False
         for entry in staged:
             if callable(entry):
-                entry()
+                try:
+                    entry()
+                except Exception:  # its thread cannot be told, and the others' must go on
+                    logger.exception("a thread's call failed")
             else:
                 mailbox, run = entry
                 with self._lock:  # else a thread could count the run twice, or not at all

@@ -102,6 +102,9 @@ class ActorRef:
 
         Seconds of `timeout`, then it is killed. Awaiting waits for its end.
         """
+        if get_ident() != self._thread:
+            self._inlet.call(lambda: self._cell.drain(timeout))
+            return self._cell.wait()
         return self._cell.drain(timeout)
 
     def stop(self, *, timeout: float = STOP_TIMEOUT) -> Awaitable[None]:
@@ -109,10 +112,16 @@ class ActorRef:
 
         Seconds of `timeout`, then it is killed. Awaiting waits for its end.
         """
+        if get_ident() != self._thread:
+            self._inlet.call(lambda: self._cell.stop(timeout))
+            return self._cell.wait()
         return self._cell.stop(timeout)
 
     def kill(self) -> Awaitable[None]:
         """End the actor now: the handler in hand is cancelled, `on_stop` is skipped."""
+        if get_ident() != self._thread:
+            self._inlet.call(self._cell.kill)
+            return self._cell.wait()
         return self._cell.kill()
 
     def wait(self) -> Awaitable[None]:

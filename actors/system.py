@@ -63,7 +63,7 @@ class ActorSystem:
                 await self.stop()
             else:
                 # The nursery need not hear of it: it would wrap the error in a group.
-                for cell in reversed(list(core.roots)):
+                for cell in reversed(core.roots):
                     await cell.kill()
         except BaseException as cancelled:
             await self._leave(core, cancelled)
@@ -76,18 +76,18 @@ class ActorSystem:
         core.stopping = True
 
         def kill_all() -> None:
-            for cell in reversed(list(core.roots)):
+            for cell in reversed(core.roots):
                 cell.kill()
 
         deadline = Deadline(core.deadlines, self._stop_timeout, kill_all)
-        for cell in reversed(list(core.roots)):
+        for cell in reversed(core.roots):
             await cell.stop(self._stop_timeout)
         deadline.cancel()
 
     async def _leave(self, core: Core, error: BaseException | None) -> None:
         if error is not None:
             # The nursery cancels each task once; a kill also ends one that swallows that.
-            for cell in reversed(list(core.roots)):
+            for cell in reversed(core.roots):
                 cell.kill()
         core.inlet.close()
         core.deadlines.close()

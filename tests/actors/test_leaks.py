@@ -90,7 +90,7 @@ async def test_nothing_is_left_of_a_life(
     assert len(core.registry) == 0
     assert system.topics() == []
     assert len(core.deadlines) == 0
-    assert core.roots == {}
+    assert core.roots == []
     timer = core.deadlines._timer is not None and count_tasks() > before
     assert count_tasks() - timer == before  # on Trio the store's one timer is a task
     assert not ref.alive

@@ -140,6 +140,25 @@ async def test_when_on_start_raises_spawn_raises_and_nothing_is_left(
     await system.spawn(Worker, name="it")
 
 
+async def test_a_ref_that_outlives_a_failed_on_start_is_harmless(system: ActorSystem) -> None:
+    refs: list[ActorRef] = []
+
+    class Failing(Worker):
+        async def on_start(self) -> None:
+            refs.append(self.ref)
+            raise LookupError("not today")
+
+    with pytest.raises(LookupError):
+        await system.spawn(Failing)
+    (ref,) = refs
+    core: Any = system._core
+    for end in (ref.drain, ref.stop, ref.kill, ref.wait):
+        await end()
+        assert len(core.deadlines) == 0
+    with pytest.raises(ActorStopped):
+        await ref.ask(Ready(), timeout=LONG)
+
+
 async def test_when_the_constructor_or_the_factory_fails_nothing_is_left(
     system: ActorSystem,
 ) -> None:
@@ -409,7 +428,7 @@ async def test_a_kill_ends_a_handler_that_swallows_its_cancellation(
 
 @pytest.mark.parametrize("raises", [False, True])
 async def test_an_actor_kills_itself_and_its_children(
-    system: ActorSystem, log: Any, raises: bool
+    system: ActorSystem, records: Any, log: Any, raises: bool
 ) -> None:
     book: list[Any] = []
 
@@ -425,6 +444,8 @@ async def test_an_actor_kills_itself_and_its_children(
     await ref.wait()
     assert system.stats().actors == 0
     assert book == ([] if raises else ["did"])
+    stopped = [name for moment, name in records.moments if moment == "stopped"]
+    assert (len(stopped), stopped[-1]) == (4, ref.name)
 
 
 async def test_an_actor_that_awaits_its_own_kill_ends(system: ActorSystem) -> None:
@@ -689,6 +710,13 @@ async def test_leaving_kills_those_that_are_left_at_the_deadline(
     nothing_left(system, before)
 
 
+async def test_the_deadline_of_leaving_is_one_for_all(anyio_backend: str) -> None:
+    with anyio.fail_after(5):  # and not a tenth of a second for each
+        async with ActorSystem(stop_timeout=0.1) as system:
+            for _ in range(200):
+                await hold(await spawn(system, []))
+
+
 async def test_nothing_is_spawned_while_the_system_stops(system: ActorSystem) -> None:
     await system.stop()
     with pytest.raises(NotRunning):
@@ -837,7 +865,7 @@ async def test_a_spawner_outside_hears_of_the_systems_cancellation(
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_task_cancelled_by_a_stranger_takes_its_children_along(
-    system: ActorSystem,
+    system: ActorSystem, log: Any
 ) -> None:
     """Only asyncio lets anybody cancel any task."""
     book: list[Any] = []
@@ -853,6 +881,7 @@ async def test_a_task_cancelled_by_a_stranger_takes_its_children_along(
     await ref.wait()
     await anyio.wait_all_tasks_blocked()
     assert system.stats().actors == 0
+    assert (book, log) == ([], [])  # it is no crash
 
 
 async def test_the_moments_of_a_life_are_reported(

@@ -25,6 +25,7 @@ from actors import (
 )
 from actors import _inlet as inlet_module
 from actors._inlet import Inlet
+from actors.mailbox import Mailbox
 
 pytestmark = pytest.mark.anyio
 
@@ -352,7 +353,7 @@ async def test_a_publish_that_fails_holds_up_nobody(system: ActorSystem, log: An
     in_thread(act)
     await anyio.wait_all_tasks_blocked()
     assert [note.number for note in await ref.ask(Seen())] == [0, 2]
-    assert [entry["event"] for entry in log] == ["a thread's publish failed"]
+    assert [entry["event"] for entry in log] == ["a thread's call failed"]
 
 
 # Asking.
@@ -424,6 +425,21 @@ async def test_each_ask_belongs_to_its_own_kind_of_thread(system: ActorSystem) -
 
 
 # Ends.
+
+
+@pytest.mark.parametrize("how", ["stop", "drain", "kill"])
+async def test_a_thread_may_end_an_actor(system: ActorSystem, how: str) -> None:
+    ended: list[object] = []
+
+    class Member(Log):
+        async def on_start(self) -> None:
+            self.join("room")
+
+    ref = await system.spawn(Member)
+    in_thread(lambda: [ref.tell(Note(0, 1)), ended.append(getattr(ref, how)())])
+    assert system.members("room") == [ref]  # nothing happens in the thread itself
+    await ref.wait()
+    assert (system.members("room"), ref.alive, len(ended)) == ([], False, 1)
 
 
 async def test_a_threads_tell_to_the_ended_is_a_dead_letter(
@@ -504,7 +520,11 @@ def test_the_inlet_of_a_closed_loop_refuses_each_time() -> None:
 
         return wake
 
-    inlet = Inlet(waker)
-    for _ in range(2):
+    unused: Any = None
+    mailbox = Mailbox(10, Overflow.WAIT, unused, unused)
+    telling, calling = Inlet(waker), Inlet(waker)
+    for _ in range(3):
         with pytest.raises(NotRunning):
-            inlet.call(lambda: None)
+            telling.tell(mailbox, "message")
+        with pytest.raises(NotRunning):
+            calling.call(lambda: None)
