@@ -175,7 +175,7 @@ class Cell(Worker):
         if type(self.actor).on_start is not Actor.on_start:
             self._started = core.loop.new_waiter()
         try:
-            core.loop.start(core.nursery, self.run, self.name)
+            self._hand = core.loop.start(core.nursery, self.run, self.name)
         except RuntimeError as error:  # the nursery is being cancelled
             self.release()
             raise NotRunning("the actor system is ending") from error
@@ -253,7 +253,6 @@ class Cell(Worker):
 
     async def run(self) -> None:
         """The actor's task, from `on_start` to the end."""
-        self._hand = self.core.loop.hand()
         _current.set(self)
         try:
             if self._started is not None:

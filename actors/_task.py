@@ -55,12 +55,11 @@ class TaskLoop(ABC):
         """The structure that every task is started in; leaving it waits for them all."""
 
     @abstractmethod
-    def start(self, nursery: Any, work: Work, name: str) -> None:
-        """Start a native task. Raises `RuntimeError` once the nursery is being left."""
+    def start(self, nursery: Any, work: Work, name: str) -> Hand:
+        """Start a native task; returns the hand by which to run cancellable work in it.
 
-    @abstractmethod
-    def hand(self) -> Hand:
-        """A hand for the task that runs now."""
+        Raises `RuntimeError` when the nursery takes no more tasks.
+        """
 
     @abstractmethod
     def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
@@ -88,11 +87,9 @@ class TaskLoop(ABC):
 class _AsyncioHand(Hand):
     __slots__ = ("_asked", "_busy", "_task")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, task: asyncio.Task[None]) -> None:
         self._asked = 0
         self._busy = False
-        task = asyncio.current_task(loop)
-        assert task is not None
         self._task = task
 
     async def run(self, work: Work) -> bool:
@@ -145,16 +142,13 @@ class _AsyncioLoop(TaskLoop):
     def nursery(self) -> AbstractAsyncContextManager[Any]:
         return asyncio.TaskGroup()
 
-    def start(self, nursery: asyncio.TaskGroup, work: Work, name: str) -> None:
+    def start(self, nursery: asyncio.TaskGroup, work: Work, name: str) -> Hand:
         coroutine = work()
         try:
-            nursery.create_task(coroutine, name=name)
+            return _AsyncioHand(nursery.create_task(coroutine, name=name))
         except RuntimeError:
             coroutine.close()
             raise
-
-    def hand(self) -> Hand:
-        return _AsyncioHand(self._loop)
 
     def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
         return self._loop.call_later(delay, function)
@@ -232,10 +226,8 @@ class _TrioLoop(TaskLoop):
         nursery: AbstractAsyncContextManager[Any] = self._trio.open_nursery()
         return nursery
 
-    def start(self, nursery: Any, work: Work, name: str) -> None:
+    def start(self, nursery: Any, work: Work, name: str) -> Hand:
         nursery.start_soon(work, name=name)
-
-    def hand(self) -> Hand:
         return _TrioHand(self._trio)
 
     def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:

@@ -15,7 +15,7 @@ from .mailbox import Control, Mailbox, Reason
 from .ref import ActorRef
 from .telemetry import Stats
 
-BATCH = 64
+BATCH = 128
 """Messages an actor may handle before everybody else gets a turn."""
 
 
