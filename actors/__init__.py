@@ -2,6 +2,7 @@
 
 The map, from the ground up (imports point down only):
 
+    _log         tells what went wrong
     exceptions   the errors                    message      Message, Request
     mailbox      bounded FIFO and its policies supervision  crash -> restart or end
     _task        asyncio or Trio               _deadlines   one timer for all deadlines

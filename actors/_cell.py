@@ -8,13 +8,14 @@ import uuid
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextvars import ContextVar
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ._ask import Ask, ask_blocking, is_ask, message_in, put_ask
 from ._core import Core
 from ._deadlines import Deadline
+from ._log import log
 from ._task import Hand, Work
-from ._work import LEAVE, LEAVE_FIRST, Call, Worker
+from ._work import LEAVE, LEAVE_FIRST, NOTHING, Call, Worker
 from .actor import Actor, End, handlers_of
 from .exceptions import (
     ActorCrashed,
@@ -31,6 +32,8 @@ from .supervision import Intensity, Restart, Supervision
 
 R = TypeVar("R")
 
+KILL_AGAIN = 1.0
+"""Seconds after which an actor that was killed and did not end is cancelled once more."""
 PRUNE = 16
 """Waiters for one end, from which on those that gave up are cleared away."""
 DRAINED = End("drain")
@@ -120,10 +123,14 @@ class Cell(Worker):
         """Whether it may spawn: in all that it handles, but not once its children are ending."""
         return self._lives and not self._finishing
 
+    def is_current(self) -> bool:
+        """Whether it is its own task that runs now; tasks made in it have the same context."""
+        return _current.get() is self and self._hand is not None and self._hand.is_current()
+
     def ask(self, request: Request[R], timeout: float) -> Awaitable[R]:
         if get_ident() != self.core.thread:
             raise RuntimeError("from another thread, ask with `ask_blocking`")
-        if _current.get() is self:
+        if self.is_current():
             raise ActorError(f"{self.name} asks itself, and would wait for ever")
         return self.ask_waking(request, timeout, self.core.loop.new_waiter())
 
@@ -154,11 +161,14 @@ class Cell(Worker):
         if self._lives:
             self._killed = True
             self._close(self._end)
-            self._clear_deadline()
-            self.mailbox.put_first(LEAVE_FIRST)  # for a handler that swallows its cancellation
-            self._cancel_hand()
+            self.mailbox.put_first(LEAVE_FIRST)
             if self._child_ending is not None:
                 self._child_ending.kill()
+            self._clear_deadline()
+        if self.enders is not None:
+            self._cancel_hand()
+            if self._hand is not None and self._hand.forgets:
+                self._set_deadline(self.kill, KILL_AGAIN)
         return self.wait()
 
     def wait(self) -> Awaitable[None]:
@@ -246,6 +256,11 @@ class Cell(Worker):
     def dead_letter(self, message: object, reason: Reason) -> None:
         self.core.dead_letter(message, self.ref, reason)
 
+    def log(
+        self, level: Literal["warning", "error"], event: str, error: BaseException | None = None
+    ) -> None:
+        log(level, event, error, actor=self.name)
+
     def call_later(self, delay: float, function: Callable[[], object]) -> Deadline:
         return Deadline(self.core.deadlines, delay, function)
 
@@ -328,11 +343,12 @@ class Cell(Worker):
             self._supervision = Supervision(self._restart_type, self._intensity)
         restarts = not stopping and self._supervision.restarts_after_crash(self.core.loop.now())
         error_id = uuid.uuid4().hex[:12]
-        self.core.log_error(
+        log(
+            "error",
             "actor crashed",
             error,
             actor=self.name,
-            message=None if item is None else type(message_in(item)).__name__,
+            message=None if item is NOTHING else type(message_in(item)).__name__,
             error_id=error_id,
             restarts=restarts,
         )
@@ -407,7 +423,7 @@ class Cell(Worker):
             self._hand.cancel()
 
     def _report_on_stop(self, error: Exception) -> None:
-        self.core.log_error("on_stop failed", error, actor=self.name)
+        log("error", "on_stop failed", error, actor=self.name)
         if self.core.instruments:
             self.core.report("crashed", self.ref, error)
 
@@ -423,7 +439,7 @@ class Cell(Worker):
         self._clear_deadline()
         if mailbox.closed is None:
             self._close(self._end)
-        if self.in_hand is not None:
+        if self.in_hand is not NOTHING:
             self.drop_in_hand(Reason.KILLED)
         if mailbox.queue or mailbox.waiting:
             mailbox.clear(mailbox.closed or Reason.STOPPED)
@@ -458,7 +474,7 @@ class _Wait:
 
     def __await__(self) -> Generator[Any, Any, None]:
         enders = self._cell.enders
-        if enders is None or _current.get() is self._cell:
+        if enders is None or self._cell.is_current():
             return DONE.__await__()
         if len(enders) >= PRUNE:
             enders[:] = [waiter for waiter in enders if not waiter.done()]

@@ -1,15 +1,13 @@
 """What all cells of one system share."""
 
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from ._ask import is_ask, message_in
 from ._deadlines import Deadlines
 from ._inlet import Inlet
+from ._log import log
 from ._task import TaskLoop, Timer
 from .exceptions import ActorStopped, MailboxFull, Unhandled
 from .groups import Groups
@@ -20,8 +18,6 @@ from .telemetry import DeadLetter, Instrument, Stats
 
 if TYPE_CHECKING:
     from ._cell import Cell
-
-logger: Any = structlog.get_logger("greenroom")
 
 
 class Core:
@@ -39,6 +35,7 @@ class Core:
         self.cells: dict[Cell, None] = {}
         self.ended = Stats()
         self.stopping = False
+        self._reporting = False
 
     def _call_later(self, delay: float, function: Callable[[], object]) -> Timer:
         return self.loop.call_later(self.nursery, delay, function)
@@ -61,13 +58,8 @@ class Core:
         for instrument in self.instruments:
             try:
                 getattr(instrument, moment)(*arguments)
-            except Exception:  # an observer's fault must not reach the observed
-                logger.exception("an instrument raised", moment=moment)
-
-    def log_error(self, event: str, error: Exception, **fields: object) -> None:
-        """Log a failure; a logger that fails itself must not end the system."""
-        with contextlib.suppress(Exception):
-            logger.error(event, exc_info=error, **fields)
+            except Exception as error:  # noqa: BLE001  # the observed must not suffer for it
+                log("error", "an instrument raised", error, moment=moment)
 
     def dead_letter(self, item: object, ref: ActorRef, reason: Reason) -> None:
         """Count and report a message that no handler finished; an ask among them fails."""
@@ -76,8 +68,13 @@ class Core:
         message = message_in(item)
         if is_ask(item):
             item.fail(_refusal(ref, message, reason))
-        if self.instruments:
-            self.report("dead_letter", DeadLetter(message, ref, reason))
+        if self.instruments and not self._reporting:
+            # Those that come of the report itself are counted only: it could go on for ever.
+            self._reporting = True
+            try:
+                self.report("dead_letter", DeadLetter(message, ref, reason))
+            finally:
+                self._reporting = False
 
     def stats(self) -> Stats:
         """The counts of the ended and of the living."""

@@ -8,13 +8,10 @@ tick. The idea is the hashed timing wheel's (Varghese and Lauck).
 
 import heapq
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-import structlog
-
+from ._log import log
 from ._task import Timer
-
-logger: Any = structlog.get_logger("greenroom")
 
 TICK = 1 / 64
 """Seconds: how late a deadline may be."""
@@ -114,8 +111,8 @@ class Deadlines:
                     deadline.tick = 0
                     try:
                         deadline.expire()
-                    except Exception:  # the others must expire all the same
-                        logger.exception("a deadline raised")
+                    except Exception as error:  # noqa: BLE001  # the others must expire as well
+                        log("error", "a deadline raised", error)
         while self._ticks and not self._buckets[self._ticks[0]]:
             del self._buckets[heapq.heappop(self._ticks)]
         if self._ticks and self._timer is None:

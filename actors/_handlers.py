@@ -96,6 +96,12 @@ def collect(cls: type, names: dict[str, Any]) -> Handlers:
                 del marked[name]  # `say = None` in a subclass takes the handler away
     handlers: Handlers = {}
     for name, options in marked.items():
+        for base in cls.__mro__:
+            if "__framework__" in vars(base) and name in vars(base):
+                raise HandlerError(
+                    f"{cls.__qualname__}.{name} would hide {base.__name__}.{name}: "
+                    f"give the handler another name"
+                )
         function = getattr(cls, name)
         for message_type in _message_types(cls, name, function, names):
             other = handlers.get(message_type)

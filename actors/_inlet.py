@@ -8,14 +8,11 @@ to take what is staged.
 
 import threading
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import structlog
-
+from ._log import log
 from .exceptions import MailboxFull, NotRunning
 from .mailbox import DONE, Mailbox, Overflow, Told
-
-logger: Any = structlog.get_logger("greenroom")
 
 STAGED_LIMIT = 65_536
 """Runs and calls of all threads, and messages of a run, that may await their transfer."""
@@ -41,7 +38,8 @@ class Inlet:
     )
 
     def __init__(self, waker: Callable[[Call], Callable[[], None]]) -> None:
-        self._lock = threading.Lock()
+        # Reentrant: an allocation under it may collect garbage, and a finalizer may tell.
+        self._lock = threading.RLock()
         self._acquire = self._lock.acquire
         self._release = self._lock.release
         self._staged: list[Run | Call] = []
@@ -97,10 +95,11 @@ class Inlet:
         self._wake_loop()
 
     def _begin_run(self, mailbox: Mailbox) -> None:
-        self._end_run()
-        room = self._room_in(mailbox)
         run: list[object] = []
-        self._stage((mailbox, run))
+        entry = (mailbox, run)
+        self._end_run()  # after the allocations, in which a finalizer may have begun another
+        room = self._room_in(mailbox)
+        self._stage(entry)
         self._last, self._run, self._room = mailbox, run, room
 
     def _end_run(self) -> None:
@@ -146,8 +145,8 @@ class Inlet:
             if callable(entry):
                 try:
                     entry()
-                except Exception:  # its thread cannot be told, and the others' must go on
-                    logger.exception("a thread's call failed")
+                except Exception as error:  # noqa: BLE001  # its thread cannot be told any more
+                    log("error", "a thread's call failed", error)
             else:
                 mailbox, run = entry
                 with self._lock:  # else a thread could count the run twice, or not at all

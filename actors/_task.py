@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from .mailbox import Waiter
 
@@ -35,6 +35,9 @@ class Hand(ABC):
 
     __slots__ = ()
 
+    forgets: ClassVar[bool]
+    """Whether work that swallowed its cancellation is rid of it (on Trio it meets the next)."""
+
     @abstractmethod
     async def run(self, work: Work) -> bool:
         """Run the work to its end; return whether it was cancelled by `cancel`."""
@@ -42,6 +45,10 @@ class Hand(ABC):
     @abstractmethod
     def cancel(self) -> None:
         """Cancel the work that runs now; without any, do nothing."""
+
+    @abstractmethod
+    def is_current(self) -> bool:
+        """Whether the code that asks runs in the hand's own task."""
 
 
 class TaskLoop(ABC):
@@ -86,6 +93,8 @@ class TaskLoop(ABC):
 
 class _AsyncioHand(Hand):
     __slots__ = ("_asked", "_busy", "_task")
+
+    forgets = True
 
     def __init__(self, task: asyncio.Task[None]) -> None:
         self._asked = 0
@@ -132,6 +141,9 @@ class _AsyncioHand(Hand):
         if self._busy:
             self._asked += 1
             self._task.cancel()
+
+    def is_current(self) -> bool:
+        return asyncio.current_task() is self._task
 
 
 class _AsyncioLoop(TaskLoop):
@@ -196,13 +208,17 @@ class _TrioWaiter:
 
 
 class _TrioHand(Hand):
-    __slots__ = ("_scope", "_trio")
+    __slots__ = ("_scope", "_task", "_trio")
+
+    forgets = False
 
     def __init__(self, trio_module: Any) -> None:
         self._trio = trio_module
+        self._task: trio.lowlevel.Task | None = None  # once it runs
         self._scope: trio.CancelScope | None = None
 
     async def run(self, work: Work) -> bool:
+        self._task = self._trio.lowlevel.current_task()
         # A scope that fired cancels whatever runs in it next, so each work gets a new one.
         with self._trio.CancelScope() as scope:
             self._scope = scope
@@ -215,6 +231,9 @@ class _TrioHand(Hand):
     def cancel(self) -> None:
         if self._scope is not None:
             self._scope.cancel()
+
+    def is_current(self) -> bool:
+        return self._trio.lowlevel.current_task() is self._task
 
 
 class _TrioLoop(TaskLoop):

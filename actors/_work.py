@@ -5,7 +5,7 @@ it is queued, in hand, handled, crashed or a dead letter, and always one of thes
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from ._ask import is_ask, message_in
 from ._core import Core
@@ -15,6 +15,8 @@ from .mailbox import Control, Mailbox, Reason
 from .ref import ActorRef
 from .telemetry import Stats
 
+NOTHING: Final = object()
+"""In hand between two messages; `None` is a message like any other."""
 BATCH = 128
 """Messages an actor may handle before everybody else gets a turn."""
 
@@ -60,7 +62,7 @@ class Worker:
         self.core = core
         self.actor = actor
         self.mailbox = Mailbox(actor.mailbox_size, actor.overflow, self.drop, core.loop.new_waiter)
-        self.in_hand: object = None
+        self.in_hand: object = NOTHING
         self.handled = 0
         self.crashed = 0
         self.leaving = False
@@ -85,7 +87,7 @@ class Worker:
                     self.handled += 1
                 elif await self._take_other(item, table):
                     return
-            self.in_hand = None
+            self.in_hand = NOTHING
             if queue:
                 await checkpoint()
             else:
@@ -97,7 +99,7 @@ class Worker:
 
     async def _take_other(self, item: object, table: Table) -> bool:
         """Handle what the table does not name; whether to leave the work."""
-        self.in_hand = None
+        self.in_hand = NOTHING
         if isinstance(item, Control):
             self.mailbox.took_control()
             if isinstance(item, Call):
@@ -115,7 +117,7 @@ class Worker:
         self.in_hand = item
         if function is None:
             dealt_with = not is_ask(item) and self.actor.__unhandled__(message)
-            self.in_hand = None
+            self.in_hand = NOTHING
             if dealt_with:
                 self.handled += 1
             else:
@@ -123,7 +125,7 @@ class Worker:
             return False
         reply = await function(self.actor, message)
         self.handled += 1
-        self.in_hand = None
+        self.in_hand = NOTHING
         if is_ask(item):
             if item.done:
                 self.core.dead_letter(reply, self.ref, Reason.LATE)
@@ -141,21 +143,21 @@ class Worker:
 
     def drop_in_hand(self, reason: Reason) -> None:
         """Make what is in hand, if anything is, a dead letter."""
-        item, self.in_hand = self.in_hand, None
-        if item is not None:
+        item, self.in_hand = self.in_hand, NOTHING
+        if item is not NOTHING:
             self.drop(item, reason)
 
     def take_crashed(self) -> object:
         """What was in hand at a crash, which is hereby accounted for."""
-        item, self.in_hand = self.in_hand, None
-        self.crashed += item is not None
+        item, self.in_hand = self.in_hand, NOTHING
+        self.crashed += item is not NOTHING
         return item
 
     def add_to(self, stats: Stats) -> None:
         """Add this actor's counts."""
         self._add_settled(stats)
         stats.queued += len(self.mailbox)
-        stats.in_hand += self.in_hand is not None
+        stats.in_hand += self.in_hand is not NOTHING
 
     def retire(self) -> None:
         """Add its counts to those of the ended; what is told from now on counts there."""

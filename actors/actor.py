@@ -78,6 +78,11 @@ class Context(Protocol):
     def dead_letter(self, message: object, reason: Reason) -> None:
         """Report something of this actor's that was not delivered."""
 
+    def log(
+        self, level: Literal["warning", "error"], event: str, error: BaseException | None = None
+    ) -> None:
+        """Log an event of this actor's. Never raises."""
+
     def call_later(self, delay: float, function: Callable[[], object]) -> Timer:
         """Call the function in `delay` seconds, late by a sixty-fourth at most."""
         ...
@@ -98,6 +103,7 @@ class Actor:
     stop_timeout: ClassVar[float] = STOP_TIMEOUT
     """Seconds `on_stop` may take."""
 
+    __framework__ = True
     __cell__: Context | None = None
     __handlers__: ClassVar[Handlers | None] = {}
     __names__: ClassVar[dict[str, Any]] = {}
@@ -141,11 +147,6 @@ class Actor:
     def ref(self) -> ActorRef:
         """This actor's own address. Raises `NotRunning` before it is spawned (so in `__init__`)."""
         return self.__context__.ref
-
-    @property
-    def name(self) -> str:
-        """The name in the registry."""
-        return self.__context__.ref.name
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -226,16 +226,16 @@ class Mailbox:
             self.drop(item, Reason.DROPPED)
         else:
             self.told += 1
-            self._drop_oldest()
-            self.queue.append(item)
+            self._replace_oldest(item)
         return DONE
 
-    def _drop_oldest(self) -> None:
+    def _replace_oldest(self, item: object) -> None:
         # Control items are no mail: look behind those that stand in front.
         for index, queued in enumerate(self.queue):
             if not isinstance(queued, Control):
                 del self.queue[index]
-                self.drop(queued, Reason.DROPPED)
+                self.queue.append(item)
+                self.drop(queued, Reason.DROPPED)  # last: it may call back
                 return
 
     def put_first(self, control: "Control") -> None:

@@ -24,8 +24,8 @@ class ActorSystem:
         ref = await system.spawn(Counter)
     ```
 
-    Leaving the block stops the actors, the last started first, within `stop_timeout` seconds, and
-    then kills those that are left. If the block raises, they are killed; if it is cancelled, the
+    Leaving the block stops the actors, the last started first; one whose handler takes more than
+    `stop_timeout` seconds is killed. If the block raises, they are killed; if it is cancelled, the
     cancellation reaches every actor. No task of an actor outlives the block.
     """
 
@@ -71,15 +71,19 @@ class ActorSystem:
         await self._leave(core, None)
 
     async def stop(self) -> None:
-        """Stop all actors, the last started first, as leaving the block does; spawn no more."""
+        """Stop all actors, the last started first, as leaving the block does; spawn no more.
+
+        One that takes longer than `stop_timeout` is killed; so that it does not cost the others
+        their `on_stop`, all that are left are told to stop at that moment, each with as long.
+        """
         core = self._running
         core.stopping = True
 
-        def kill_all() -> None:
+        def stop_all() -> None:
             for cell in reversed(core.roots):
-                cell.kill()
+                cell.stop(self._stop_timeout)
 
-        deadline = Deadline(core.deadlines, self._stop_timeout, kill_all)
+        deadline = Deadline(core.deadlines, self._stop_timeout, stop_all)
         for cell in reversed(core.roots):
             await cell.stop(self._stop_timeout)
         deadline.cancel()

@@ -14,6 +14,7 @@ PACKAGES = ("actors", "transport", "apps", "benchmarks")
 
 FLOORS = {
     "actors": (
+        "_log",
         *("exceptions", "message"),
         *("mailbox", "supervision"),
         *("_task", "_deadlines"),

@@ -12,9 +12,6 @@ has its own task in the system. Each may be the first to end:
 import asyncio
 import time
 from collections.abc import Collection, Sequence
-from typing import Any
-
-import structlog
 
 from actors import (
     ActorCrashed,
@@ -32,11 +29,9 @@ from actors import (
 from ._writer import Writer
 from .codec import ErrorFrame, Frame, Heartbeat, Reply
 from .exceptions import CloseCode, CodecError, Disconnected
-from .outbox import Close, Outbox
+from .outbox import PACED, Close, Outbox
 from .session import Question, Refusal, Session, Step
 from .wire import Wire
-
-logger: Any = structlog.get_logger("greenroom")
 
 LAST_WORD = 1.0
 """Seconds in which a server that refused a send has to say with which code the client went."""
@@ -96,7 +91,8 @@ class Socket:
     def send(self, message: object) -> Told:
         """Encode and queue a message; raises `CodecError`."""
         self.outbox.put(self.session.codec.encode(message))
-        return self.outbox.pace()
+        # Before the socket is accepted nothing relieves the outbox, and waiting would never end.
+        return self.outbox.pace() if self._open else PACED
 
     def crashed(self, error_id: str) -> None:
         """Tell the client that its actor crashed, under which id the server logged it."""
@@ -152,7 +148,7 @@ class Socket:
     def fail(self, error: Exception) -> None:
         """For the write pump: a send raised."""
         if not isinstance(error, Disconnected):
-            logger.error("a send failed", actor=self.context.ref.name, exc_info=error)
+            self.context.log("error", "a send failed", error)
         self.outbox.abandon()
         # The client's own close may have come before: reading hears of it, and of the code.
         self._read_until(LAST_WORD)
@@ -170,7 +166,7 @@ class Socket:
         if left > 0:
             self._watch(left)
         else:
-            logger.warning("the client reads nothing; giving it up", actor=self.context.ref.name)
+            self.context.log("warning", "the client reads nothing; giving it up")
             self._gone(CloseCode.ABNORMAL)
 
     async def _read(self) -> None:
@@ -230,8 +226,8 @@ class Socket:
             self._answer_error(identifier, "crashed", "something went wrong here")
         except ActorError as error:
             self._answer_error(identifier, "stopped", str(error))
-        except CodecError:
-            logger.exception("a reply cannot be encoded", actor=self.context.ref.name)
+        except CodecError as error:
+            self.context.log("error", "a reply cannot be encoded", error)
             self._answer_error(identifier, "crashed", "something went wrong here")
 
     def _answer_error(self, identifier: str | int, code: str, detail: str) -> None:

@@ -305,7 +305,10 @@ class SocketCodec:
         chosen = list(codecs)
         kinds = [codec.kind for codec in chosen]
         if len(set(kinds)) != len(kinds):
-            raise CodecError(f"a socket takes one codec for each kind of frame, not {kinds}")
+            raise CodecError(
+                f"a socket takes one codec for each kind of frame, not {kinds}: name the codecs "
+                f"of the route, as in `codec=Json()`, or handle `str` in another class"
+            )
         decoders = {codec.kind: codec.decoder(types) for codec in chosen} if types else {}
         self._text = decoders.get("text")
         self._binary = decoders.get("binary")

@@ -29,6 +29,7 @@ class Connection(Actor):
     mailbox_size: ClassVar[int] = 256
     overflow: ClassVar[Overflow] = Overflow.FAIL
 
+    __framework__ = True
     # Names of ours that no user's attribute will meet by accident.
     __socket__: Socket | None = None
     __handshake__: HTTPConnection | None = None

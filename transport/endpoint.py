@@ -81,17 +81,14 @@ class Sockets:
                 "a publish reaches the members in its own process only",
                 workers=workers,
             )
-        async with (
-            Writer() as self._writer,
-            ActorSystem(instruments=self._instruments) as system,
-        ):
-            self._system = system
+        async with Writer() as writer, ActorSystem(instruments=self._instruments) as system:
+            self._system, self._writer = system, writer
             try:
                 async with self._inner(app) as state:
                     yield {**(state or {}), _STATE: self}
                     await system.stop()
             finally:
-                self._system = None
+                self._system = self._writer = None
 
     @property
     def writer(self) -> Writer:

@@ -78,13 +78,14 @@ class Outbox:
         elif self._policy is SlowClient.DROP_NEWEST:
             self._drop(frame, Reason.CLIENT_SLOW)
         elif self._policy is SlowClient.DROP_OLDEST:
-            self._drop(self.queue.popleft(), Reason.CLIENT_SLOW)
+            oldest = self.queue.popleft()
             self.queue.append(frame)
+            self._drop(oldest, Reason.CLIENT_SLOW)  # last: it may call back
         else:
+            self.finish(Close(CloseCode.TRY_AGAIN_LATER, "the client reads too slowly"))
             self._drop_all(Reason.CLIENT_SLOW)
             self._drop(frame, Reason.CLIENT_SLOW)
             self.relieve()
-            self.finish(Close(CloseCode.TRY_AGAIN_LATER, "the client reads too slowly"))
 
     def pace(self) -> Told:
         """What `send` returns: awaiting it waits while the outbox is more than half full."""

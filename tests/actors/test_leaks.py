@@ -37,8 +37,8 @@ class Wait(Request[int]):
 class Big(Actor):
     async def on_start(self) -> None:
         self.join("room")
-        if not self.name.startswith("child"):
-            await self.spawn(Big, name=f"child of {self.name}")
+        if not self.ref.name.startswith("child"):
+            await self.spawn(Big, name=f"child of {self.ref.name}")
 
     @receive
     async def crash(self, message: Crash) -> None:
