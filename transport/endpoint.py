@@ -188,11 +188,15 @@ def endpoint(
     """
     route = _Route(connection, name, codec, subprotocols or {}, settings, keep_dependencies)
 
+    signature = _signature(connection)
+    # FastAPI fills in one parameter of this type, so where the class has one, it serves both.
+    own = next(name for name, it in signature.parameters.items() if _is_websocket(it))
+
     async def run(**values: Any) -> None:
-        websocket: WebSocket = values.pop(_WEBSOCKET)
+        websocket: WebSocket = values.pop(own) if own == _WEBSOCKET else values[own]
         await route.serve(websocket, values)
 
-    run.__signature__ = _signature(connection)  # type: ignore[attr-defined]
+    run.__signature__ = signature  # type: ignore[attr-defined]
     return run
 
 
@@ -307,9 +311,7 @@ def _wire_types(connection: type[Connection]) -> list[type]:
 
 def _signature(connection: type[Connection]) -> inspect.Signature:
     """What FastAPI is to fill in: the socket, and what `__init__` takes."""
-    parameters = [
-        inspect.Parameter(_WEBSOCKET, inspect.Parameter.KEYWORD_ONLY, annotation=WebSocket)
-    ]
+    parameters: list[inspect.Parameter] = []
     if connection.__init__ is not object.__init__:
         of_init = inspect.signature(connection.__init__, eval_str=True).parameters.values()
         for parameter in list(of_init)[1:]:
@@ -317,7 +319,14 @@ def _signature(connection: type[Connection]) -> inspect.Signature:
                 raise TypeError(f"{connection.__name__}.__init__: {parameter} must have a name")
             if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    if not any(map(_is_websocket, parameters)):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(_WEBSOCKET, kind, annotation=WebSocket))
     return inspect.Signature(parameters)
+
+
+def _is_websocket(parameter: inspect.Parameter) -> bool:
+    return isinstance(parameter.annotation, type) and issubclass(parameter.annotation, WebSocket)
 
 
 def _workers() -> int:
