@@ -1,6 +1,7 @@
 """What a review found: callbacks in the middle of things, `None`, and other people's tasks."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import anyio
@@ -109,10 +110,8 @@ async def test_a_kill_is_repeated_until_it_ends(system: ActorSystem) -> None:
         @receive
         async def note(self, message: Note) -> None:
             for _ in range(2):
-                try:
+                with contextlib.suppress(BaseException):
                     await anyio.sleep_forever()
-                except BaseException:  # noqa: BLE001
-                    pass
             await anyio.sleep_forever()
 
     ref = await system.spawn(Stubborn)
