@@ -10,6 +10,7 @@ has its own task in the system. Each may be the first to end:
 """
 
 import asyncio
+import functools
 import time
 from collections.abc import Collection, Sequence
 
@@ -63,7 +64,7 @@ class Socket:
             settings.max_outbox,
             settings.slow_client,
             self._drop,
-            self._ready,
+            _not_yet,
             asyncio.get_running_loop().create_future,
         )
         self.connected = False
@@ -108,8 +109,9 @@ class Socket:
     async def run(self) -> None:
         """Read until the socket is over, then wait for its actor's end."""
         self._open = True
+        self.outbox.ready = functools.partial(self._writer.mark, self)
         if self.outbox.lined:
-            self._ready()
+            self.outbox.ready()
         self._beat()
         try:
             async with asyncio.timeout(None) as self._limit:
@@ -120,11 +122,6 @@ class Socket:
             self._limit = None
             self._gone(CloseCode.ABNORMAL)
         await self.context.ref.wait()
-
-    def _ready(self) -> None:
-        """There is something to send; before the socket is accepted it has to wait."""
-        if self._open:
-            self._writer.mark(self)
 
     async def flush(self) -> bool:
         """For the write pump: send what is queued, and at last the close."""
@@ -260,6 +257,10 @@ class Socket:
 
     def _drop(self, frame: Frame, reason: Reason) -> None:
         self.context.dead_letter(frame.message, reason)
+
+
+def _not_yet() -> None:
+    """There is something to send, but the socket has not been accepted."""
 
 
 class _Answering:

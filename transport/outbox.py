@@ -35,13 +35,13 @@ class Outbox:
         "_new_waiter",
         "_pacers",
         "_policy",
-        "_ready",
         "_relief",
         "close",
         "gone",
         "in_hand",
         "lined",
         "queue",
+        "ready",
         "since",
     )
 
@@ -63,7 +63,7 @@ class Outbox:
         self._relief = limit // 2
         self._policy = policy
         self._drop = drop
-        self._ready = ready
+        self.ready = ready
         self._new_waiter = new_waiter
         self._pacers: list[Any] | None = None
 
@@ -72,7 +72,8 @@ class Outbox:
         if len(self.queue) < self._limit and self.close is None:
             self.queue.append(frame)
             if not self.lined:
-                self._get_in_line()
+                self.lined = True
+                self.ready()
         elif self.close is not None:
             self._drop(frame, Reason.CLIENT_GONE)
         elif self._policy is SlowClient.DROP_NEWEST:
@@ -96,11 +97,8 @@ class Outbox:
         if self.close is None:
             self.close = close
             if not self.lined:
-                self._get_in_line()
-
-    def _get_in_line(self) -> None:
-        self.lined = True
-        self._ready()
+                self.lined = True
+                self.ready()
 
     def abandon(self) -> None:
         """The client is gone: what is queued will not be sent."""
