@@ -86,6 +86,7 @@ def collect(cls: type, names: dict[str, Any]) -> Handlers:
     `names` helps to resolve annotations that name what is local to a function. Raises `NameError`
     for one that does not resolve yet, and `HandlerError` for a handler that does not fit.
     """
+    _check_callbacks(cls)
     marked: dict[str, Options] = {}
     for base in reversed(cls.__mro__):
         for name, value in vars(base).items():
@@ -126,6 +127,15 @@ def _message_types(cls: type, name: str, function: Any, names: dict[str, Any]) -
     return message_types or _check(
         cls, name, function, {**names, **getattr(function, "__globals__", {})}
     )
+
+
+def _check_callbacks(cls: type) -> None:
+    """Refuse an `on_start` and the like without `async`: it would fail only when it is awaited."""
+    for base in cls.__mro__:
+        if "__framework__" in vars(base):
+            for name in vars(base):
+                if name.startswith("on_") and not inspect.iscoroutinefunction(getattr(cls, name)):
+                    raise HandlerError(f"{cls.__qualname__}.{name} must be an `async def` method")
 
 
 def _check(cls: type, name: str, function: Any, names: dict[str, Any]) -> list[type]:

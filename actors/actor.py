@@ -199,7 +199,10 @@ class Actor:
         self.__context__.publish(topic, message, exclude)
 
     def stop(self) -> None:
-        """End this actor after the handler in hand. What is queued becomes dead letters."""
+        """End this actor after the handler in hand. What is queued becomes dead letters.
+
+        A handler that takes more than 5 s from now is killed, and `on_stop` skipped.
+        """
         self.__context__.stop(STOP_TIMEOUT)
 
     # What the runtime asks of an actor; a transport may answer differently. The names are such

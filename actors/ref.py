@@ -1,10 +1,12 @@
 """`ActorRef`: the address of an actor, good for its whole life and harmless after it."""
 
-from collections.abc import Awaitable
+import contextlib
+from collections.abc import Awaitable, Callable
 from threading import get_ident
 from typing import Protocol, TypeVar
 
 from ._inlet import Inlet
+from .exceptions import NotRunning
 from .mailbox import DONE, Mailbox, Told
 from .message import Request
 
@@ -103,7 +105,7 @@ class ActorRef:
         Seconds of `timeout`, then it is killed. Awaiting waits for its end.
         """
         if get_ident() != self._thread:
-            self._inlet.call(lambda: self._cell.drain(timeout))
+            self._call(lambda: self._cell.drain(timeout))
             return self._cell.wait()
         return self._cell.drain(timeout)
 
@@ -113,20 +115,25 @@ class ActorRef:
         Seconds of `timeout`, then it is killed. Awaiting waits for its end.
         """
         if get_ident() != self._thread:
-            self._inlet.call(lambda: self._cell.stop(timeout))
+            self._call(lambda: self._cell.stop(timeout))
             return self._cell.wait()
         return self._cell.stop(timeout)
 
     def kill(self) -> Awaitable[None]:
         """End the actor now: the handler in hand is cancelled, `on_stop` is skipped."""
         if get_ident() != self._thread:
-            self._inlet.call(self._cell.kill)
+            self._call(self._cell.kill)
             return self._cell.wait()
         return self._cell.kill()
 
     def wait(self) -> Awaitable[None]:
         """Wait for the actor's end, `on_stop` and cleanup included."""
         return self._cell.wait()
+
+    def _call(self, end: Callable[[], object]) -> None:
+        # With the system it has ended already, and ending twice is fine.
+        with contextlib.suppress(NotRunning):
+            self._inlet.call(end)
 
     def __repr__(self) -> str:
         return f"<ActorRef {self.name}{'' if self.alive else ' (ended)'}>"

@@ -313,8 +313,11 @@ class SocketCodec:
         self._text = decoders.get("text")
         self._binary = decoders.get("binary")
         structured = [codec for codec in chosen if codec.structured]
-        asked = any(issubclass(kind, Request) for kind in types)
-        self._ids = {codec.kind: codec.decoder([RequestId]) for codec in structured if asked}
+        requests: list[Any] = [kind for kind in types if issubclass(kind, Request)]
+        for kind in requests:
+            if "id" in kind.__struct_fields__:
+                raise CodecError(f"{kind.__name__}.id: on the wire, id is that of the request")
+        self._ids = {codec.kind: codec.decoder([RequestId]) for codec in structured if requests}
         # Errors and the like have to be told on text and raw sockets too: there, as JSON.
         speaking = structured[0] if structured else Json()
         self._encode = speaking.encode

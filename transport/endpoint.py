@@ -3,6 +3,8 @@
 import inspect
 import itertools
 import os
+import re
+import string
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -120,8 +122,13 @@ class Sockets:
         """Serve a connection class at a path of the application, or of a router.
 
         See `endpoint` for the options. `dependencies`: a sequence of `Depends(...)` that are run
-        for their effect, as on any FastAPI route.
+        for their effect, as on any FastAPI route. Raises `ValueError` for a `name` with a
+        parameter that is not in the path.
         """
+        whole = path if router is None else router.prefix + path
+        for _, field, _, _ in string.Formatter().parse(name or ""):
+            if field is not None and not re.search(rf"{{{re.escape(field)}(:\w+)?}}", whole):
+                raise ValueError(f"the name {name!r} has {{{field}}}, which is not in {whole!r}")
         (router or self._app.router).add_api_websocket_route(
             path,
             endpoint(

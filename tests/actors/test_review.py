@@ -180,3 +180,9 @@ def test_an_actor_may_have_a_name_of_its_own() -> None:
             self.name = name
 
     assert Person("ann").name == "ann"
+
+
+@pytest.mark.parametrize("name", ["on_start", "on_stop", "on_restart"])
+def test_a_callback_without_async_is_an_error(name: str) -> None:
+    with pytest.raises(HandlerError, match=f"{name} must be an `async def`"):
+        type("Plain", (Actor,), {name: lambda self, *arguments: None})

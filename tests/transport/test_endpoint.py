@@ -663,3 +663,31 @@ def test_while_the_system_ends_a_socket_is_refused_with_503(house: Any) -> None:
             await house.connect("/chat/ada")
 
     house(*application(), test)
+
+
+def test_a_name_with_a_parameter_that_the_path_lacks_is_an_error() -> None:
+    class Named(Connection):
+        pass
+
+    sockets = Sockets(FastAPI())
+    with pytest.raises(ValueError, match="id"):
+        sockets.add("/chat/{client_id}", Named, name="chat/{id}")
+    sockets.add("/chat/{number:int}", Named, name="chat/{number}")
+
+
+def test_a_callback_without_async_is_an_error() -> None:
+    with pytest.raises(HandlerError, match="on_connect"):
+        type("Plain", (Connection,), {"on_connect": lambda self: None})
+
+
+def test_a_request_with_an_id_of_its_own_cannot_be_served() -> None:
+    class Find(Request[str]):
+        id: int
+
+    class Finder(Connection):
+        @receive
+        async def find_it(self, request: Find) -> str:
+            return str(request.id)
+
+    with pytest.raises(CodecError, match="id"):
+        Sockets(FastAPI()).add("/find", Finder)
