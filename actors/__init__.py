@@ -16,7 +16,8 @@ The map, from the ground up (imports point down only):
 """
 
 from ._handlers import Handler, receive
-from .actor import Actor, Context, End, Outcome, Timer, handlers_of
+from ._task import Timer
+from .actor import Actor, Context, End, Outcome, handlers_of
 from .exceptions import (
     ActorCrashed,
     ActorError,

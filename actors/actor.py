@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from ._handlers import Handlers, collect
+from ._task import Timer
 from .exceptions import HandlerError, NotRunning
 from .groups import MAILBOX_LANE, Lane
 from .mailbox import Mailbox, Overflow, Reason
@@ -31,12 +32,6 @@ class Outcome(Protocol):
     def done(self) -> bool: ...
     def result(self) -> Any:
         """The reply; raises what the ask failed with."""
-
-
-class Timer(Protocol):
-    """What `call_later` returns."""
-
-    def cancel(self) -> None: ...
 
 
 class Context(Protocol):
