@@ -691,3 +691,15 @@ def test_a_request_with_an_id_of_its_own_cannot_be_served() -> None:
 
     with pytest.raises(CodecError, match="id"):
         Sockets(FastAPI()).add("/find", Finder)
+
+
+def test_awaiting_a_send_in_on_start_does_not_wait_for_the_accept() -> None:
+    class History(Connection):
+        async def on_start(self) -> None:
+            for number in range(600):
+                await self.send(str(number))
+
+    app = FastAPI()
+    Sockets(app).add("/history", History)
+    with TestClient(app) as client, client.websocket_connect("/history") as socket:
+        assert [socket.receive_text() for _ in range(600)] == [str(n) for n in range(600)]

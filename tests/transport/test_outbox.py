@@ -201,3 +201,20 @@ def test_a_send_that_is_not_awaited_waits_for_nothing() -> None:
     bench.send(3)
     bench.box.pace()
     assert bench.box._pacers is None
+
+
+def test_whoever_hears_of_a_drop_may_send_to_the_client_that_is_dropped() -> None:
+    dropped: list[object] = []
+
+    def drop(frame: Frame, reason: Reason) -> None:
+        dropped.append(frame.message)
+        # The bound is for a broken outbox, which would take in what it throws out for ever.
+        if reason is Reason.CLIENT_SLOW and len(dropped) < 1000:
+            outbox.put(Frame("letter", "letter"))
+
+    unused: Any = None
+    outbox = Outbox(4, SlowClient.DISCONNECT, drop, lambda: None, unused)
+    for number in range(5):
+        outbox.put(Frame(number, str(number)))
+    assert [message for message in dropped if message != "letter"] == [0, 1, 2, 3, 4]
+    assert (len(dropped), len(outbox.queue)) == (10, 0)
