@@ -4,7 +4,6 @@ One task for each actor, which works off the mail (`Worker.work`); a kill or a d
 work in hand through the cell's `Hand`, and the life goes on from there.
 """
 
-import uuid
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextvars import ContextVar
 from threading import get_ident
@@ -258,8 +257,8 @@ class Cell(Worker):
 
     def log(
         self, level: Literal["warning", "error"], event: str, error: BaseException | None = None
-    ) -> None:
-        log(level, event, error, actor=self.name)
+    ) -> str:
+        return log(level, event, error, actor=self.name)
 
     def call_later(self, delay: float, function: Callable[[], object]) -> Deadline:
         return Deadline(self.core.deadlines, delay, function)
@@ -334,24 +333,22 @@ class Cell(Worker):
         """Count and report a crash; whether a restart follows."""
         self._timed_out = None
         item = self.take_crashed()
-        if is_ask(item):
-            crash = ActorCrashed(f"{self.name} crashed: {type(error).__name__}: {error}")
-            crash.__cause__ = error
-            item.fail(crash)
         stopping = self._killed or (self._end is not None and self._end.how == "stop")
         if self._supervision is None:
             self._supervision = Supervision(self._restart_type, self._intensity)
         restarts = not stopping and self._supervision.restarts_after_crash(self.core.loop.now())
-        error_id = uuid.uuid4().hex[:12]
-        log(
+        error_id = log(
             "error",
             "actor crashed",
             error,
             actor=self.name,
             message=None if item is NOTHING else type(message_in(item)).__name__,
-            error_id=error_id,
             restarts=restarts,
         )
+        if is_ask(item):
+            crash = ActorCrashed(f"{self.name} crashed: {type(error).__name__}: {error}", error_id)
+            crash.__cause__ = error
+            item.fail(crash)
         self.actor.__crashed__(error, error_id, restarts=restarts)
         if self.core.instruments:
             self.core.report("crashed", self.ref, error)

@@ -1,6 +1,7 @@
 """The runtime's log, by structlog. A log that fails must not take along what it tells of."""
 
 import contextlib
+import uuid
 from typing import Any, Literal
 
 import structlog
@@ -13,9 +14,14 @@ def log(
     event: str,
     error: BaseException | None = None,
     **fields: object,
-) -> None:
-    """Log an event, with an error's traceback if there is one. Never raises an `Exception`."""
+) -> str:
+    """Log an event, with an error's traceback if there is one. Never raises an `Exception`.
+
+    Returns the entry's `error_id`: what may be told to those who must not see the traceback.
+    """
+    error_id = uuid.uuid4().hex[:12]
     if error is not None:
-        fields["exc_info"] = error
+        fields.update(exc_info=error, error_id=error_id)
     with contextlib.suppress(Exception):
         getattr(_logger, level)(event, **fields)
+    return error_id

@@ -75,8 +75,9 @@ class Context(Protocol):
 
     def log(
         self, level: Literal["warning", "error"], event: str, error: BaseException | None = None
-    ) -> None:
-        """Log an event of this actor's. Never raises."""
+    ) -> str:
+        """Log an event of this actor's; returns the entry's `error_id`. Never raises."""
+        ...
 
     def call_later(self, delay: float, function: Callable[[], object]) -> Timer:
         """Call the function in `delay` seconds, late by a sixty-fourth at most."""

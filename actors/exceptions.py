@@ -39,7 +39,17 @@ class ActorStopped(ActorError):
 
 
 class ActorCrashed(ActorError):
-    """The handler of an ask raised. Its exception is the `__cause__` of this one."""
+    """The handler of an ask raised. Its exception is the `__cause__` of this one.
+
+    `error_id`: that of the crash in the log.
+    """
+
+    def __init__(self, text: str, error_id: str) -> None:
+        super().__init__(text, error_id)
+        self.error_id = error_id
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Unhandled(ActorError):

@@ -17,7 +17,6 @@ from collections.abc import Collection, Sequence
 from actors import (
     ActorCrashed,
     ActorError,
-    AskTimeout,
     Context,
     Envelope,
     MailboxFull,
@@ -28,7 +27,7 @@ from actors import (
 )
 
 from ._writer import Writer
-from .codec import ErrorFrame, Frame, Heartbeat, Reply
+from .codec import Frame, Heartbeat, Reply
 from .exceptions import CloseCode, CodecError, Disconnected
 from .outbox import PACED, Close, Outbox
 from .session import Question, Refusal, Session, Step
@@ -42,6 +41,7 @@ class Socket:
     """See the module's head."""
 
     __slots__ = (
+        "_answered",
         "_context",
         "_guard",
         "_heart",
@@ -72,6 +72,7 @@ class Socket:
         self._wire = wire
         self._writer = writer
         self._open = False
+        self._answered = ""  # the `error_id` of the last crash that answered a question
         self._context: Context | None = None
         self._limit: asyncio.Timeout | None = None
         self._guard: Timer | None = None
@@ -97,8 +98,8 @@ class Socket:
 
     def crashed(self, error_id: str) -> None:
         """Tell the client that its actor crashed, under which id the server logged it."""
-        detail = "something went wrong here; it was logged"
-        self.send(ErrorFrame(code="crashed", detail=detail, error_id=error_id))
+        if error_id != self._answered:
+            self.send(self.session.crashed(error_id))
 
     def actor_ended(self, code: int) -> None:
         """Flush what is queued, then close."""
@@ -217,18 +218,13 @@ class Socket:
         """Send the answer to a client's request."""
         try:
             self.send(Reply(id=identifier, value=outcome.result()))
-        except AskTimeout:
-            self._answer_error(identifier, "timeout", "no answer in time")
-        except ActorCrashed:
-            self._answer_error(identifier, "crashed", "something went wrong here")
         except ActorError as error:
-            self._answer_error(identifier, "stopped", str(error))
+            if isinstance(error, ActorCrashed):
+                self._answered = error.error_id
+            self.send(self.session.failed(error, identifier))
         except CodecError as error:
-            self.context.log("error", "a reply cannot be encoded", error)
-            self._answer_error(identifier, "crashed", "something went wrong here")
-
-    def _answer_error(self, identifier: str | int, code: str, detail: str) -> None:
-        self.send(ErrorFrame(code=code, detail=detail, id=identifier))
+            error_id = self.context.log("error", "a reply cannot be encoded", error)
+            self.send(self.session.crashed(error_id, identifier))
 
     def _beat(self) -> None:
         every = self.session.settings.heartbeat

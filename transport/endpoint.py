@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 from actors import (
     ActorRef,
     ActorSystem,
+    HandlerError,
     Instrument,
     NameTaken,
     NotRunning,
@@ -179,7 +180,8 @@ def endpoint(
 ) -> Callable[..., Awaitable[None]]:
     """A FastAPI WebSocket endpoint that runs one `connection` actor for each socket.
 
-    What the class's `__init__` takes becomes the endpoint's parameters. `Sockets.add` calls this;
+    What the class's `__init__` takes becomes the endpoint's parameters; where it takes `**kwargs`,
+    what its bases' take as well. `Sockets.add` calls this;
     call it yourself for a router that knows of no `Sockets`:
     `router.add_api_websocket_route("/chat", endpoint(Chat))`.
 
@@ -318,18 +320,38 @@ def _wire_types(connection: type[Connection]) -> list[type]:
 
 def _signature(connection: type[Connection]) -> inspect.Signature:
     """What FastAPI is to fill in: the socket, and what `__init__` takes."""
-    parameters: list[inspect.Parameter] = []
-    if connection.__init__ is not object.__init__:
-        of_init = inspect.signature(connection.__init__, eval_str=True).parameters.values()
-        for parameter in list(of_init)[1:]:
-            if parameter.kind is parameter.POSITIONAL_ONLY:
-                raise TypeError(f"{connection.__name__}.__init__: {parameter} must have a name")
-            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    parameters = _init_parameters(connection)
     if not any(map(_is_websocket, parameters)):
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(_WEBSOCKET, kind, annotation=WebSocket))
     return inspect.Signature(parameters)
+
+
+def _init_parameters(connection: type[Connection]) -> list[inspect.Parameter]:
+    """What `__init__` takes; where it has `**kwargs`, also what those of its bases take."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in connection.__mro__:
+        if "__init__" not in vars(base) or base is object:
+            continue
+        try:
+            signature = inspect.signature(vars(base)["__init__"], eval_str=True)
+        except NameError as error:
+            raise HandlerError(
+                f"{base.__qualname__}.__init__: {error}: define what it is annotated with outside "
+                f"of a function, or do without `from __future__ import annotations`"
+            ) from None
+        hands_on = False
+        for parameter in list(signature.parameters.values())[1:]:
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                raise HandlerError(f"{base.__qualname__}.__init__: {parameter} must have a name")
+            if parameter.kind is parameter.VAR_KEYWORD:
+                hands_on = True
+            elif parameter.kind is not parameter.VAR_POSITIONAL:
+                keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+                found.setdefault(parameter.name, keyword)
+        if not hands_on:
+            break
+    return list(found.values())
 
 
 def _is_websocket(parameter: inspect.Parameter) -> bool:

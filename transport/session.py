@@ -1,9 +1,9 @@
 """The rules of one socket, without I/O: what a frame from the client leads to."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from actors import Request
+from actors import ActorCrashed, ActorError, AskTimeout, MailboxFull, Request
 
 from .codec import Data, ErrorFrame, SocketCodec
 from .exceptions import BadFrame, CloseCode
@@ -48,7 +48,8 @@ class Session:
         # A character has at most four bytes: count the bytes only where it could matter.
         if len(data) * 4 > limit and _size(data) > limit:
             return Refusal(None, Close(CloseCode.TOO_BIG, f"a message may have {limit} bytes"))
-        decode = self.codec.decoder(data)
+        codec = self.codec
+        decode = codec.text if isinstance(data, str) else codec.binary
         if decode is None:
             kind = "text" if isinstance(data, str) else "binary"
             return Refusal(
@@ -58,8 +59,9 @@ class Session:
             message = decode(data)
         except BadFrame as error:
             return self._invalid(error)
-        if isinstance(message, Request):
-            return self._question(message, data)  # pyright: ignore[reportUnknownArgumentType]
+        # By its exact type: msgspec's metaclass makes `isinstance` the dearest thing in here.
+        if type(message) in codec.requests:
+            return self._question(cast(Request[Any], message), data)
         return message
 
     def overloaded(self, step: object) -> Refusal:
@@ -69,6 +71,20 @@ class Session:
             return Refusal(None, Close(CloseCode.TRY_AGAIN_LATER, detail))
         identifier = step.id if isinstance(step, Question) else None
         return Refusal(ErrorFrame(code="overloaded", detail=detail, id=identifier))
+
+    def crashed(self, error_id: str, identifier: str | int | None = None) -> ErrorFrame:
+        """What the client is told of a crash: where to find it in the log, and no more."""
+        detail = "something went wrong here; it was logged"
+        return ErrorFrame(code="crashed", detail=detail, id=identifier, error_id=error_id)
+
+    def failed(self, error: ActorError, identifier: str | int) -> ErrorFrame:
+        """What the client is told of a question that failed."""
+        if isinstance(error, ActorCrashed):
+            return self.crashed(error.error_id, identifier)
+        if isinstance(error, AskTimeout):
+            return ErrorFrame(code="timeout", detail="no answer in time", id=identifier)
+        code = "overloaded" if isinstance(error, MailboxFull) else "stopped"
+        return ErrorFrame(code=code, detail=str(error), id=identifier)
 
     def _invalid(self, error: BadFrame) -> Refusal:
         close = None

@@ -13,6 +13,7 @@ from actors import (
     MailboxFull,
     Message,
     NotRunning,
+    Overflow,
     Reason,
     Request,
     receive,
@@ -260,13 +261,14 @@ def test_a_request_that_fails_is_answered_by_an_error_frame(
     async def test(house: Any) -> None:
         peer = await house.connect("/probe")
         peer.send({"type": "fails", "id": 1})
-        frames = [await peer.receive(), await peer.receive()]
-        (answer,) = [frame for frame in frames if frame.get("id") == 1]
-        assert (answer["type"], answer["code"]) == ("error", "crashed")
+        answer = await peer.receive()
+        assert (answer["type"], answer["code"], answer["id"]) == ("error", "crashed", 1)
         assert "no" not in answer["detail"].split()
+        assert [entry["error_id"] for entry in logged] == [answer["error_id"]]
         peer.send({"type": "unsendable", "id": 2})
         answer = await peer.receive()
-        assert (answer["code"], answer["id"]) == ("crashed", 2)
+        assert (answer["code"], answer["id"]) == ("crashed", 2)  # the next frame: told once
+        assert logged[-1]["error_id"] == answer["error_id"]
         peer.send({"type": "hangs", "id": 3})
         answer = await peer.receive()
         assert (answer["code"], answer["id"]) == ("timeout", 3)
@@ -277,6 +279,25 @@ def test_a_request_that_fails_is_answered_by_an_error_frame(
     house(*application(ask_timeout=0.05), test)
     # The unsendable reply was no crash of the actor's.
     assert probe.journal.count("start") == 2
+
+
+def test_a_request_that_was_dropped_is_answered_as_overloaded(
+    house: Any, probe: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(Probe, "overflow", Overflow.DROP_NEWEST)
+    monkeypatch.setattr(Probe, "mailbox_size", 1)
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": "wait"})
+        await probe.busy.wait()
+        peer.send(say("fills it"))
+        peer.send({"type": "total", "of": [1], "id": 1})
+        answer = await peer.receive()
+        assert (answer["type"], answer["code"], answer["id"]) == ("error", "overloaded", 1)
+        probe.release.set()
+
+    house(*application(), test)
 
 
 @pytest.mark.parametrize("codec", [Json(), MessagePack()])

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocket
 
-from actors import Message, receive
+from actors import HandlerError, Message, receive
 from transport import Connection, Sockets
 
 
@@ -273,6 +273,53 @@ def test_a_kept_session_that_cannot_be_closed_is_the_servers_to_report(house: An
 
     house(*session_application(journal, keep=True, fails=True), test)
     assert journal[-3:] == ["on_disconnect", "on_stop", "session closes"]
+
+
+def test_what_a_base_takes_is_filled_in_through_kwargs() -> None:
+    class Base(Connection):
+        def __init__(self, one: Annotated[int, Depends(sync_number)], limit: int = 5) -> None:
+            self.got = [one, limit]
+
+    class Further(Base):
+        def __init__(self, limit: int = 7, **kwargs: Any) -> None:
+            super().__init__(limit=limit, **kwargs)
+
+        async def on_connect(self) -> None:
+            self.send(self.got)
+
+    class Alone(Base):
+        def __init__(self) -> None:  # hands nothing on, so nothing is filled in
+            super().__init__(one=3)
+
+        async def on_connect(self) -> None:
+            self.send(self.got)
+
+    app = FastAPI()
+    sockets = Sockets(app)
+    sockets.add("/further", Further)
+    sockets.add("/alone", Alone)
+    assert connect(app, "/further") == [1, 7]
+    assert connect(app, "/further?limit=9") == [1, 9]
+    assert connect(app, "/alone?limit=9") == [3, 5]
+
+
+def test_what_cannot_be_filled_in_is_an_error_when_the_route_is_added() -> None:
+    class Local:
+        pass
+
+    class Unknown(Connection):
+        def __init__(self, local: "Local") -> None:
+            pass
+
+    class Nameless(Connection):
+        def __init__(self, number: int, /) -> None:
+            pass
+
+    sockets = Sockets(FastAPI())
+    with pytest.raises(HandlerError, match=r"Unknown.__init__: name 'Local' .* outside"):
+        sockets.add("/", Unknown)
+    with pytest.raises(HandlerError, match=r"Nameless.__init__: number: int must have a name"):
+        sockets.add("/", Nameless)
 
 
 def test_several_sessions_are_closed_in_reverse_order(house: Any) -> None:

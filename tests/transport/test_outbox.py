@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors import Reason
 from transport import SlowClient
-from transport.codec import Frame
+from transport.codec import Frame, framed
 from transport.outbox import Close, Outbox
 
 
@@ -47,7 +47,7 @@ class Bench:
 
     def send(self, count: int = 1) -> None:
         for _ in range(count):
-            self.box.put(Frame(self.put, "data"))
+            self.box.put(framed(self.put, "data"))
             self.put += 1
 
     def pump(self, count: int) -> None:
@@ -210,11 +210,11 @@ def test_whoever_hears_of_a_drop_may_send_to_the_client_that_is_dropped() -> Non
         dropped.append(frame.message)
         # The bound is for a broken outbox, which would take in what it throws out for ever.
         if reason is Reason.CLIENT_SLOW and len(dropped) < 1000:
-            outbox.put(Frame("letter", "letter"))
+            outbox.put(framed("letter", "letter"))
 
     unused: Any = None
     outbox = Outbox(4, SlowClient.DISCONNECT, drop, lambda: None, unused)
     for number in range(5):
-        outbox.put(Frame(number, str(number)))
+        outbox.put(framed(number, str(number)))
     assert [message for message in dropped if message != "letter"] == [0, 1, 2, 3, 4]
     assert (len(dropped), len(outbox.queue)) == (10, 0)
