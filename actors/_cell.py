@@ -4,18 +4,20 @@ One task for each actor, which works off the mail (`Worker.work`); a kill or a d
 work in hand through the cell's `Hand`, and the life goes on from there.
 """
 
+import functools
+import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from contextvars import ContextVar
 from threading import get_ident
 from typing import Any, Literal, TypeVar
 
 from ._ask import Ask, ask_blocking, is_ask, message_in, put_ask
 from ._core import Core
 from ._deadlines import Deadline
+from ._dispatch import table_of
 from ._log import log
 from ._task import Hand, Work
 from ._work import LEAVE, LEAVE_FIRST, NOTHING, Call, Worker
-from .actor import Actor, End, handlers_of
+from .actor import Actor, End
 from .exceptions import (
     ActorCrashed,
     ActorError,
@@ -38,8 +40,6 @@ PRUNE = 16
 DRAINED = End("drain")
 STOPPED = End("stop")
 
-_current: ContextVar["Cell | None"] = ContextVar("greenroom_cell", default=None)
-
 
 class Cell(Worker):
     """Runs one actor, through its restarts, to its end. See the module's head."""
@@ -54,18 +54,23 @@ class Cell(Worker):
         "_hand",
         "_intensity",
         "_killed",
+        "_ref",
         "_restart_type",
         "_start_error",
         "_started",
         "_supervision",
         "_timed_out",
+        "_weak_ref",
         "children",
         "enders",
+        "introduced",
         "joined",
         "name",
         "parent",
         "tick",
     )
+
+    _weak_ref: "weakref.ref[ActorRef]"  # once it has ended
 
     def __init__(
         self,
@@ -79,10 +84,8 @@ class Cell(Worker):
         actor = factory()
         if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"spawn needs an Actor class or factory, which made {actor!r}")
-        if type(actor).__handlers__ is None:
-            handlers_of(type(actor))
         super().__init__(core, actor)
-        self.ref = ActorRef(self, core.inlet, core.thread)
+        self._ref: ActorRef | None = ActorRef(self, core.inlet, core.thread)
         self.joined: dict[str, None] = {}
         self.children: dict[Cell, None] = {}
         self.parent = parent
@@ -102,10 +105,19 @@ class Cell(Worker):
         self._at_deadline: Callable[[], object] | None = None
         self.enders: list[Waiter] | None = []  # None once it has ended
         actor.__attach__(self)
-        self.name = core.registry.reserve(name, type(actor).__name__)  # last: all else may raise
-        core.cells[self] = None
+        self.introduced = False
+        self.name = core.registry.add(name, type(actor), self)  # last: all else may raise
         if parent is not None:
             parent.children[self] = None
+
+    @property
+    def ref(self) -> ActorRef:
+        """Its address."""
+        ref = self._ref or self._weak_ref()
+        if ref is None:  # nobody has the ended actor's any more, so another one is as good
+            ref = ActorRef(self, self.core.inlet, self.core.thread)
+            self._weak_ref = weakref.ref(ref)
+        return ref
 
     # The face to refs.
 
@@ -123,8 +135,8 @@ class Cell(Worker):
         return self._lives and not self._finishing
 
     def is_current(self) -> bool:
-        """Whether it is its own task that runs now; tasks made in it have the same context."""
-        return _current.get() is self and self._hand is not None and self._hand.is_current()
+        """Whether it is its own task that runs now."""
+        return self._hand is not None and self._hand.is_current()
 
     def ask(self, request: Request[R], timeout: float) -> Awaitable[R]:
         if get_ident() != self.core.thread:
@@ -141,10 +153,10 @@ class Cell(Worker):
 
     def drain(self, timeout: float) -> Awaitable[None]:
         self._drain(self.kill, timeout)
-        return self.wait()
+        return _Wait(self)
 
     def _drain(self, then: Callable[[], object], timeout: float) -> None:
-        if self._lives and self._end is None:
+        if self._end is None and self._lives:
             self._close(DRAINED)
             self._set_deadline(then, timeout)
             self.mailbox.put_last(LEAVE)
@@ -181,7 +193,7 @@ class Cell(Worker):
     def begin(self) -> bool:
         """Start the task; whether there is an `on_start` to wait for."""
         core = self.core
-        if type(self.actor).on_start is not Actor.on_start:
+        if self.table.has_on_start:
             self._started = core.loop.new_waiter()
         try:
             self._hand = core.loop.start(core.nursery, self.run, self.name)
@@ -206,15 +218,15 @@ class Cell(Worker):
 
     # The face to its actor.
 
-    async def spawn(
+    def spawn(
         self,
         factory: Callable[[], Actor],
         *,
         name: str | None,
         restart: Restart,
         intensity: Intensity,
-    ) -> ActorRef:
-        return await spawn(self.core, self, factory, name, restart, intensity)
+    ) -> Awaitable[ActorRef]:
+        return spawn(self.core, self, factory, name, restart, intensity)
 
     def find(self, name: str) -> ActorRef | None:
         return self.core.registry.find(name)
@@ -266,15 +278,37 @@ class Cell(Worker):
     # The life.
 
     async def run(self) -> None:
-        """The actor's task, from `on_start` to the end."""
-        _current.set(self)
+        """The actor's task, from `on_start` through any number of restarts to the end."""
+        hand, failure = self._hand, None
+        assert hand is not None
         try:
             if self._started is not None:
                 await self._start(self._started)
-            await self._live()
-            await self._finish()
+            while not (self._killed or self.leaving):
+                hand.begin()  # as `hand.run` does, without a coroutine in between
+                try:
+                    await self.work()
+                except BaseException as error:  # noqa: BLE001  # the boundary of supervision
+                    await self._interrupted(hand, error)
+                else:
+                    settling = hand.end()
+                    if settling is not None:
+                        await settling
+                    self._timed_out = None
+            self._finishing = True
+            if self.mailbox.closed is None:
+                self._close(self._end)
+            self._clear_mail()
+            if self.children:
+                await self._end_children()
+            if not (self._killed or self._end is None) and self.table.has_end:
+                await self._stop_actor(self._end)
+        except BaseException as error:
+            failure = error
+            raise
         finally:
             self.release()
+            hand.leave(failure)
 
     async def _start(self, started: Waiter) -> None:
         """Run `on_start`. If it fails, the life ends at once, and the spawner hears of it."""
@@ -292,7 +326,7 @@ class Cell(Worker):
 
     def introduce(self) -> None:
         """It has started: let it be found and heard of."""
-        self.core.registry.bind(self.name, self.ref)
+        self.introduced = True
         if self.core.instruments:
             self.core.report("spawned", self.ref)
 
@@ -301,21 +335,18 @@ class Cell(Worker):
         assert self._hand is not None
         return self._killed or await self._hand.run(work)
 
-    async def _live(self) -> None:
-        """Handle mail until the end is decided, through any number of restarts."""
-        assert self._hand is not None
-        run = self._hand.run
-        while not (self._killed or self.leaving):
-            try:
-                cancelled = await run(self.work)
-            except Exception as error:  # noqa: BLE001  # the boundary of supervision
-                await self._fail(error)
-                continue
-            timed_out, self._timed_out = self._timed_out, None
-            if cancelled and timed_out is not None and not self._killed:
-                await self._fail(timed_out)
-            else:
-                self.drop_in_hand(Reason.KILLED if self._killed else Reason.INTERRUPTED)
+    async def _interrupted(self, hand: Hand, error: BaseException) -> None:
+        """The handler in hand crashed, or was cancelled by its deadline or a kill."""
+        try:
+            await hand.fail(error)
+        except Exception as crash:  # noqa: BLE001  # whatever it is, supervision decides
+            await self._fail(crash)
+            return
+        timed_out, self._timed_out = self._timed_out, None
+        if timed_out is not None and not self._killed:
+            await self._fail(timed_out)
+        else:
+            self.drop_in_hand(Reason.KILLED if self._killed else Reason.INTERRUPTED)
 
     async def _fail(self, error: Exception) -> None:
         """After a crash: restart until a start succeeds, or decide the end."""
@@ -357,7 +388,7 @@ class Cell(Worker):
     async def _restart(self, error: Exception) -> None:
         await self._end_children()
         actor = self._factory()
-        handlers_of(type(actor))
+        self.table = table_of(type(actor))
         actor.__attach__(self)
         self.actor = actor
         if await self._hand_run(actor.on_start):
@@ -377,7 +408,8 @@ class Cell(Worker):
         self.mailbox.close(Reason.KILLED if self._killed else Reason.STOPPED)
 
     def _set_deadline(self, function: Callable[[], object], timeout: float) -> None:
-        self._clear_deadline()
+        if self.tick:
+            self._clear_deadline()
         self._at_deadline = function
         self.core.deadlines.add(self, timeout)
 
@@ -392,18 +424,16 @@ class Cell(Worker):
         if function is not None:
             function()
 
-    async def _finish(self) -> None:
-        self._finishing = True
-        if self.mailbox.closed is None:
-            self._close(self._end)
-        self.mailbox.clear(Reason.KILLED if self._killed else Reason.STOPPED)
-        if self.children:
-            await self._end_children()
-        end, actor = self._end, self.actor
-        if self._killed or end is None or self._start_error is not None:
+    def _clear_mail(self) -> None:
+        mailbox = self.mailbox
+        if mailbox.queue or mailbox.waiting:
+            mailbox.clear(Reason.KILLED if self._killed else Reason.STOPPED)
+
+    async def _stop_actor(self, end: End) -> None:
+        """Run `on_stop`, under its deadline."""
+        if self._start_error is not None:
             return
-        if actor.__ends_plainly__():
-            return
+        actor = self.actor
         self._set_deadline(self._cancel_hand, actor.stop_timeout)
         try:
             await self._hand_run(lambda: actor.__finish__(end))
@@ -432,33 +462,44 @@ class Cell(Worker):
 
     def release(self) -> None:
         """The framework's own cleanup: whatever happened, nothing of the actor stays behind."""
-        core, mailbox = self.core, self.mailbox
-        self._clear_deadline()
-        if mailbox.closed is None:
-            self._close(self._end)
-        if self.in_hand is not NOTHING:
-            self.drop_in_hand(Reason.KILLED)
-        if mailbox.queue or mailbox.waiting:
-            mailbox.clear(mailbox.closed or Reason.STOPPED)
-        for child in reversed(tuple(self.children)) if self.children else ():
-            child.kill()  # left behind when this task was cancelled from outside
-        introduced = core.instruments and core.registry.find(self.name) is self.ref
-        core.registry.release(self.name)
+        core = self.core
+        if self.tick:
+            self._clear_deadline()
+        if self.mailbox.closed is None or self.in_hand is not NOTHING or self.children:
+            self._abandon()
+        self._clear_mail()
+        del core.cells[self.name]
         if self.parent is not None:
             self.parent.children.pop(self, None)
-        del core.cells[self]
-        self.retire()
-        enders, self.enders = self.enders or [], None
-        self.actor.__ended__(None if self._killed else self._end)
-        del self.actor, self._factory  # a ref kept for long keeps no state alive
+        actor, ref = self.actor, self.ref
+        self.add_settled(core.ended)  # nothing is queued or in hand any more
+        self._let_go(ref)
+        actor.__ended__(None if self._killed else self._end)
+        enders, self.enders = self.enders or (), None
         for waiter in enders:
             if not waiter.done():
                 waiter.set_result(None)
         if self._started is not None and not self._started.done():
             self._start_error = self._start_error or ActorStopped(f"{self.name} ended in on_start")
             self._started.set_result(None)
-        if introduced:
-            core.report("stopped", self.ref)
+        if self.introduced and core.instruments:
+            core.report("stopped", ref)
+
+    def _abandon(self) -> None:
+        """Its task was cancelled from outside: do what its end would have done."""
+        if self.mailbox.closed is None:
+            self._close(self._end)
+        self.drop_in_hand(Reason.KILLED)
+        for child in reversed(tuple(self.children)):
+            child.kill()
+
+    def _let_go(self, ref: ActorRef) -> None:
+        """A ref that is kept keeps no state alive, and one that is not leaves no reference cycle:
+        what a short life left to the garbage collector took a tenth of its time."""
+        del self.actor, self._factory
+        self._ref = self._hand = None
+        self._weak_ref = weakref.ref(ref)
+        self.mailbox.drop = functools.partial(self.core.late, self._weak_ref)
 
 
 class _Wait:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
+from weakref import ref as weakref
 
 from ._ask import is_ask, message_in
 from ._deadlines import Deadlines
@@ -27,12 +28,12 @@ class Core:
         self.loop = loop
         self.thread = thread
         self.nursery: Any = None
-        self.registry = Registry()
+        self.registry: Registry[Cell] = Registry()
+        self.cells = self.registry.cells
         self.groups = Groups()
         self.deadlines = Deadlines(loop.now, self._call_later)
         self.inlet = Inlet(loop.thread_waker)
         self.instruments = tuple(instruments)
-        self.cells: dict[Cell, None] = {}
         self.ended = Stats()
         self.stopping = False
         self._reporting = False
@@ -51,7 +52,7 @@ class Core:
     @property
     def roots(self) -> "list[Cell]":
         """The actors without a parent, in the order of their starts."""
-        return [cell for cell in self.cells if cell.parent is None]
+        return [cell for cell in self.cells.values() if cell.parent is None]
 
     def report(self, moment: str, *arguments: object) -> None:
         """Call every instrument; one that raises harms nobody."""
@@ -60,6 +61,13 @@ class Core:
                 getattr(instrument, moment)(*arguments)
             except Exception as error:  # noqa: BLE001  # the observed must not suffer for it
                 log("error", "an instrument raised", error, moment=moment)
+
+    def late(self, ref: "weakref[ActorRef]", item: object, reason: Reason) -> None:
+        """A message to an actor that has ended, whose own counts were added up."""
+        self.ended.told += 1
+        target = ref()
+        assert target is not None, "whoever tells has the ref"
+        self.dead_letter(item, target, reason)
 
     def dead_letter(self, item: object, ref: ActorRef, reason: Reason) -> None:
         """Count and report a message that no handler finished; an ask among them fails."""
@@ -87,7 +95,7 @@ class Core:
             actors=len(self.cells),
             dead_letters=dict(ended.dead_letters),
         )
-        for cell in self.cells:
+        for cell in self.cells.values():
             cell.add_to(stats)
         return stats
 

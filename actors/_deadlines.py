@@ -13,7 +13,8 @@ from typing import Protocol
 from ._log import log
 from ._task import Timer
 
-TICK = 1 / 64
+PER_SECOND = 64
+TICK = 1 / PER_SECOND
 """Seconds: how late a deadline may be."""
 INFINITY = float("inf")
 
@@ -73,7 +74,7 @@ class Deadlines:
         """
         if self.closed or delay == INFINITY:
             return
-        tick = int((self._now() + delay) / TICK) + 1
+        tick = int((self._now() + delay) * PER_SECOND) + 1
         deadline.tick = tick
         bucket = self._buckets.get(tick)
         if bucket is None:

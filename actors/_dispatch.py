@@ -19,6 +19,12 @@ class Table(dict[type, Function | None]):
     A type that is met for the first time gets the handler of its nearest base, if one has any.
     """
 
+    def __init__(self, cls: type[Actor]) -> None:
+        for kind, handler in handlers_of(cls).items():
+            self[kind] = _bounded(handler)
+        self.has_on_start = cls.on_start is not Actor.on_start
+        self.has_end = cls.__has_end__()
+
     def __missing__(self, kind: type) -> Function | None:
         for base in kind.__mro__[1:]:
             function = self.get(base)
@@ -41,10 +47,7 @@ def table_of(cls: type[Actor]) -> Table:
     """The class's dispatch table: the functions that handle, by exact type."""
     table: Table | None = cls.__dict__.get("__table__")
     if table is None:
-        table = Table()
-        for kind, handler in handlers_of(cls).items():
-            table[kind] = _bounded(handler)
-        cls.__table__ = table
+        table = cls.__table__ = Table(cls)
     return table
 
 

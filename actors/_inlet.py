@@ -1,14 +1,17 @@
 """The one way in from other threads.
 
 What threads tell is staged in order and transferred by the loop, one wake-up of the loop for a
-burst. Messages for one mailbox in a row make a *run*: the room for it is counted when it begins,
-and it is transferred at a stroke. Threads hold the lock among themselves; the loop holds it only
-to take what is staged.
+burst. Messages for one actor in a row make a *run*: the room for it is counted when it begins, and
+it is transferred at a stroke.
+
+A thread joins the current run without a lock (`ActorRef.tell` does it in place): it appends, and
+only then looks whether the run is still the current one. If not, its message may have come too
+late for the transfer, and `rescue` sees to it. Everything else is done under the lock.
 """
 
 import threading
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from ._log import log
 from .exceptions import MailboxFull, NotRunning
@@ -16,65 +19,93 @@ from .mailbox import DONE, Mailbox, Overflow, Told
 
 STAGED_LIMIT = 65_536
 """Runs and calls of all threads, and messages of a run, that may await their transfer."""
+SPARE: Final = 64
+"""Places that joining without a lock leaves free: so many threads may have looked for room at
+the same moment and found it."""
 
 Call: TypeAlias = Callable[[], object]
-Run: TypeAlias = tuple[Mailbox, list[object]]
+
+
+class Address(Protocol):
+    """A ref: it is staged with what was told to it, as it keeps the ended actor countable."""
+
+    @property
+    def _mailbox(self) -> Mailbox: ...
+
+
+class Run:
+    """Messages of any threads for one actor, in a row."""
+
+    __slots__ = ("address", "counted", "free", "messages", "room", "transferred")
+
+    def __init__(self, address: Address | None) -> None:
+        self.address = address
+        self.messages: list[object] = []
+        self.room = 0
+        self.free = 0  # as many may join without a lock
+        self.counted = 0  # those that the mailbox knows as staged
+        self.transferred = False
+
+    def count(self) -> int:
+        """Have the mailbox know all as staged, late ones too; returns how many are new."""
+        assert self.address is not None
+        new = len(self.messages) - self.counted
+        self.address._mailbox.staged += new
+        self.counted += new
+        return new
 
 
 class Inlet:
     """See the module's head. `waker` makes a function that has its argument called in the loop."""
 
-    __slots__ = (
-        "_acquire",
-        "_closed",
-        "_last",
-        "_lock",
-        "_release",
-        "_room",
-        "_run",
-        "_scheduled",
-        "_staged",
-        "_wake",
-    )
+    __slots__ = ("_closed", "_lock", "_scheduled", "_staged", "_wake", "run")
 
     def __init__(self, waker: Callable[[Call], Callable[[], None]]) -> None:
         # Reentrant: an allocation under it may collect garbage, and a finalizer may tell.
         self._lock = threading.RLock()
-        self._acquire = self._lock.acquire
-        self._release = self._lock.release
         self._staged: list[Run | Call] = []
-        # The run that the next message may join: its mailbox, its messages, and the room left.
-        self._last: Mailbox | None = None
-        self._run: list[object] = []
-        self._room = 0
+        self.run = NO_RUN
+        """The run that the next message may join; where there is one, the loop is about to wake."""
         self._scheduled = False
         self._closed = False
         self._wake = waker(self.transfer)
 
-    def tell(self, mailbox: Mailbox, message: object) -> Told:
-        """Put a message into a mailbox of the loop's, after all that this thread told before.
+    def tell(self, address: Address, message: object) -> Told:
+        """Put a message into an actor's mailbox, after all that this thread told before.
 
         Raises `MailboxFull` where the mailbox refuses or would have it wait, and `NotRunning`
         after the system's end.
         """
-        self._acquire()  # a `with` block would take twice as long, which is felt here
-        if mailbox is self._last and self._room:
-            # Nothing here raises, and where a run has begun, the loop is about to wake.
-            self._room -= 1
-            self._run.append(message)
-            self._release()
-            return DONE
-        try:
-            self._begin_run(mailbox)
-            self._room -= 1
-            self._run.append(message)
+        with self._lock:
+            run = self.run
+            if run.address is not address or len(run.messages) >= run.room:
+                run = self._begin_run(address)
+            run.messages.append(message)
             if self._scheduled:
                 return DONE
             self._scheduled = True
-        finally:
-            self._release()
         self._wake_loop()
         return DONE
+
+    def rescue(self, run: Run) -> None:
+        """A message joined a run that had ended by then: see that it is transferred."""
+        with self._lock:
+            late = run.messages[run.counted :]
+            if not run.transferred:
+                run.count()
+            if not run.transferred or not late:
+                return
+            again = Run(run.address)
+            # What its thread tells next must not join a run that was staged before it.
+            self._end_run()
+            again.messages = late
+            run.counted += len(late)
+            again.count()
+            self._staged.append(again)
+            if self._scheduled:
+                return
+            self._scheduled = True
+        self._wake_loop()
 
     def call(self, call: Call, mailbox: Mailbox | None = None) -> None:
         """Have `call()` run in the loop's thread, after all that this thread told before.
@@ -94,18 +125,19 @@ class Inlet:
             self._scheduled = True
         self._wake_loop()
 
-    def _begin_run(self, mailbox: Mailbox) -> None:
-        run: list[object] = []
-        entry = (mailbox, run)
-        self._end_run()  # after the allocations, in which a finalizer may have begun another
-        room = self._room_in(mailbox)
-        self._stage(entry)
-        self._last, self._run, self._room = mailbox, run, room
+    def _begin_run(self, address: Address) -> Run:
+        run = Run(address)
+        self._end_run()  # after the allocation, in which a finalizer may have begun another
+        run.room = self._room_in(address._mailbox)
+        run.free = run.room - SPARE
+        self._stage(run)
+        self.run = run
+        return run
 
     def _end_run(self) -> None:
-        if self._last is not None:
-            self._last.staged += len(self._run)
-            self._last = None
+        run, self.run = self.run, NO_RUN
+        if run is not NO_RUN:
+            run.count()
 
     def _room_in(self, mailbox: Mailbox) -> int:
         """How many messages of threads the mailbox has room for, at least one, or `MailboxFull`."""
@@ -142,20 +174,30 @@ class Inlet:
             staged, self._staged = self._staged, []
             self._scheduled = False
         for entry in staged:
-            if callable(entry):
-                try:
-                    entry()
-                except Exception as error:  # noqa: BLE001  # its thread cannot be told any more
-                    log("error", "a thread's call failed", error)
-            else:
-                mailbox, run = entry
-                with self._lock:  # else a thread could count the run twice, or not at all
-                    taken = mailbox.take_run(run)
-                if not taken:
-                    mailbox.put_each(run)
+            if isinstance(entry, Run):
+                self._transfer_run(entry)
+                continue
+            try:
+                entry()
+            except Exception as error:  # noqa: BLE001  # its thread cannot be told any more
+                log("error", "a thread's call failed", error)
+
+    def _transfer_run(self, run: Run) -> None:
+        assert run.address is not None
+        mailbox = run.address._mailbox
+        with self._lock:  # else a thread could count the run twice, or not at all
+            run.count()
+            run.transferred = True
+            messages = run.messages[: run.counted]
+            taken = mailbox.take_run(messages)
+        if not taken:
+            mailbox.put_each(messages)
 
     def close(self) -> None:
         """Transfer what is left and take nothing more."""
         with self._lock:
             self._closed = True
         self.transfer()
+
+
+NO_RUN: Final = Run(None)

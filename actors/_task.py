@@ -1,7 +1,7 @@
 """Tasks, parking and timers: the only file that knows asyncio from Trio.
 
-A cell is a native task in a native nursery (`asyncio.TaskGroup`, `trio.Nursery`) and parks on a
-native waiter: through anyio both would cost six times as much, and nothing else is needed here.
+A cell is a native task and parks on a native waiter: through anyio both would cost six times as
+much, and nothing else is needed here.
 """
 
 import asyncio
@@ -10,8 +10,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, suppress
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from ._log import log
 from .mailbox import Waiter
 
 if TYPE_CHECKING:
@@ -39,8 +41,30 @@ class Hand(ABC):
     """Whether work that swallowed its cancellation is rid of it (on Trio it meets the next)."""
 
     @abstractmethod
+    def begin(self) -> None:
+        """From now on `cancel` reaches what this task awaits, until `end` or `fail`."""
+
+    @abstractmethod
+    def end(self) -> Awaitable[None] | None:
+        """The work has returned. Await what this returns, if anything: it raises what came from
+        outside in the last moment."""
+
+    @abstractmethod
+    async def fail(self, error: BaseException) -> None:
+        """The work has raised: return if that was the cancellation by `cancel`, else raise it."""
+
     async def run(self, work: Work) -> bool:
         """Run the work to its end; return whether it was cancelled by `cancel`."""
+        self.begin()
+        try:
+            await work()
+        except BaseException as error:  # noqa: BLE001  # it is raised again, unless it is ours
+            await self.fail(error)
+            return True
+        settling = self.end()
+        if settling is not None:
+            await settling
+        return False
 
     @abstractmethod
     def cancel(self) -> None:
@@ -49,6 +73,10 @@ class Hand(ABC):
     @abstractmethod
     def is_current(self) -> bool:
         """Whether the code that asks runs in the hand's own task."""
+
+    @abstractmethod
+    def leave(self, error: BaseException | None) -> None:
+        """To be called in the task's last step, with what it raises, if it does."""
 
 
 class TaskLoop(ABC):
@@ -86,47 +114,109 @@ class TaskLoop(ABC):
     def checkpoint(self) -> Awaitable[None]:
         """Let everything else that is ready run once."""
 
-    def now(self) -> float:
-        """Seconds of a steady clock."""
-        return time.monotonic()
+    now: Callable[[], float] = staticmethod(time.monotonic)
+    """Seconds of a steady clock."""
+
+
+class _AsyncioNursery:
+    """An `asyncio.TaskGroup` with one member that stands for all the tasks.
+
+    As members of their own each would cost the loop a callback at its end, which is a sixth of a
+    short life.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._group = asyncio.TaskGroup()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._over: asyncio.Future[None] = loop.create_future()
+        self.leaving = False
+        self.cancelled = False
+
+    async def __aenter__(self) -> "_AsyncioNursery":
+        await self._group.__aenter__()
+        self._group.create_task(self._keep(), name="greenroom")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.leaving = True
+        self._tell_over()
+        await self._group.__aexit__(kind, error, traceback)
+
+    async def _keep(self) -> None:
+        try:
+            await self._over  # raises what a task raised
+        finally:
+            self.cancelled = True
+            for task in self.tasks:
+                task.cancel()
+            while self.tasks:
+                done, _ = await asyncio.wait(self.tasks)
+                self.tasks -= done  # those that were cancelled before their first step
+
+    def _tell_over(self) -> None:
+        if self.leaving and not self.tasks and not self._over.done():
+            self._over.set_result(None)
+
+    def left(self, task: asyncio.Task[None], error: BaseException | None) -> None:
+        """A task is in its last step. If it raises, so does the block, and cancels the others."""
+        if error is not None and not isinstance(error, asyncio.CancelledError):
+            # Else asyncio logs the error as one that was never retrieved.
+            task.add_done_callback(lambda task: task.exception())
+            if self._over.done():
+                log("error", "a further task failed", error)
+            else:
+                self._over.set_exception(error)
+        else:
+            self._tell_over()
 
 
 class _AsyncioHand(Hand):
-    __slots__ = ("_asked", "_busy", "_task")
+    __slots__ = ("_asked", "_busy", "_nursery", "_task")
 
     forgets = True
 
-    def __init__(self, task: asyncio.Task[None]) -> None:
+    def __init__(self, nursery: _AsyncioNursery, work: Work, name: str) -> None:
+        if nursery.cancelled:
+            raise RuntimeError("the tasks are being cancelled")
         self._asked = 0
         self._busy = False
-        self._task = task
+        self._nursery = nursery
+        self._task = task = nursery.loop.create_task(work(), name=name)
+        nursery.tasks.add(task)
 
-    async def run(self, work: Work) -> bool:
+    def leave(self, error: BaseException | None) -> None:
+        nursery = self._nursery
+        nursery.tasks.discard(self._task)
+        if error is not None or nursery.leaving:
+            nursery.left(self._task, error)
+
+    def begin(self) -> None:
         self._busy = True
-        try:
-            await work()
-        except asyncio.CancelledError as error:
-            asked = await self._settle()
-            if self._task.cancelling():
-                raise  # from outside
-            if not asked:
-                # Nobody cancelled this task: the work awaited something that was cancelled.
-                raise RuntimeError("awaited something that was itself cancelled") from error
-            return True
-        except BaseException:
-            await self._settle()
-            raise
-        if self._asked:
-            await self._settle()
-        self._busy = False
-        return False
 
-    async def _settle(self) -> bool:
-        """The work is over: take back the cancellation that was asked for, if it was."""
+    def end(self) -> Awaitable[None] | None:
         self._busy = False
-        asked, self._asked = self._asked, 0
+        return self._settle() if self._asked else None
+
+    async def fail(self, error: BaseException) -> None:
+        self._busy = False
+        asked = self._asked > 0
+        if asked:
+            await self._settle()
+        if not isinstance(error, asyncio.CancelledError) or self._task.cancelling():
+            raise error  # its own, or from outside
         if not asked:
-            return False
+            # Nobody cancelled this task: the work awaited something that was cancelled.
+            raise RuntimeError("awaited something that was itself cancelled") from error
+
+    async def _settle(self) -> None:
+        """The work is over: take back the cancellation that was asked for."""
+        asked, self._asked = self._asked, 0
         # A task that cancelled itself meets that at its next await: let it be this one.
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
@@ -134,7 +224,6 @@ class _AsyncioHand(Hand):
             self._task.uncancel()
         if self._task.cancelling():
             raise asyncio.CancelledError  # from outside, and it came just now
-        return True
 
     def cancel(self) -> None:
         # Each time anew: a kill must reach work that swallowed the cancellation of its deadline.
@@ -143,7 +232,8 @@ class _AsyncioHand(Hand):
             self._task.cancel()
 
     def is_current(self) -> bool:
-        return asyncio.current_task() is self._task
+        # With the loop given: to find it out itself asyncio makes a system call.
+        return asyncio.current_task(self._nursery.loop) is self._task
 
 
 class _AsyncioLoop(TaskLoop):
@@ -152,15 +242,10 @@ class _AsyncioLoop(TaskLoop):
         self.new_waiter = self._loop.create_future
 
     def nursery(self) -> AbstractAsyncContextManager[Any]:
-        return asyncio.TaskGroup()
+        return _AsyncioNursery(self._loop)
 
-    def start(self, nursery: asyncio.TaskGroup, work: Work, name: str) -> Hand:
-        coroutine = work()
-        try:
-            return _AsyncioHand(nursery.create_task(coroutine, name=name))
-        except RuntimeError:
-            coroutine.close()
-            raise
+    def start(self, nursery: _AsyncioNursery, work: Work, name: str) -> Hand:
+        return _AsyncioHand(nursery, work, name)
 
     def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
         return self._loop.call_later(delay, function)
@@ -217,20 +302,34 @@ class _TrioHand(Hand):
         self._task: trio.lowlevel.Task | None = None  # once it runs
         self._scope: trio.CancelScope | None = None
 
-    async def run(self, work: Work) -> bool:
+    def begin(self) -> None:
         self._task = self._trio.lowlevel.current_task()
         # A scope that fired cancels whatever runs in it next, so each work gets a new one.
-        with self._trio.CancelScope() as scope:
-            self._scope = scope
-            try:
-                await work()
-            finally:
-                self._scope = None
-        return bool(scope.cancelled_caught)
+        scope: trio.CancelScope = self._trio.CancelScope()
+        scope.__enter__()
+        self._scope = scope
+
+    def end(self) -> Awaitable[None] | None:
+        self._leave_scope(None)
+        return None
+
+    async def fail(self, error: BaseException) -> None:
+        if not self._leave_scope(error):
+            raise error
+
+    def _leave_scope(self, error: BaseException | None) -> bool:
+        scope, self._scope = self._scope, None
+        assert scope is not None
+        if error is None:
+            return scope.__exit__(None, None, None)
+        return scope.__exit__(type(error), error, error.__traceback__)
 
     def cancel(self) -> None:
         if self._scope is not None:
             self._scope.cancel()
+
+    def leave(self, error: BaseException | None) -> None:
+        pass  # the nursery sees for itself
 
     def is_current(self) -> bool:
         return self._trio.lowlevel.current_task() is self._task

@@ -4,6 +4,7 @@ The hot path: no scope and no timer for a message. Here each message told is acc
 it is queued, in hand, handled, crashed or a dead letter, and always one of these.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -41,11 +42,10 @@ class Call(Control):
         self.function = function
 
 
-class Worker:
+class Worker(ABC):
     """See the module's head. It works for a cell, which knows when to begin and to end."""
 
     __slots__ = (
-        "_counted",
         "actor",
         "core",
         "crashed",
@@ -53,25 +53,28 @@ class Worker:
         "in_hand",
         "leaving",
         "mailbox",
-        "ref",
+        "table",
     )
 
-    ref: ActorRef
+    @property
+    @abstractmethod
+    def ref(self) -> ActorRef:
+        """The actor's address."""
 
     def __init__(self, core: Core, actor: Actor) -> None:
         self.core = core
         self.actor = actor
+        self.table = table_of(type(actor))
         self.mailbox = Mailbox(actor.mailbox_size, actor.overflow, self.drop, core.loop.new_waiter)
         self.in_hand: object = NOTHING
         self.handled = 0
         self.crashed = 0
         self.leaving = False
-        self._counted = False
 
     async def work(self) -> None:
         """Handle mail until told to leave."""
         mailbox, actor = self.mailbox, self.actor
-        queue, new_waiter, table = mailbox.queue, mailbox.new_waiter, table_of(type(actor))
+        queue, new_waiter, table = mailbox.queue, mailbox.new_waiter, self.table
         checkpoint = self.core.loop.checkpoint
         while True:
             for _ in range(BATCH):
@@ -137,8 +140,6 @@ class Worker:
 
     def drop(self, item: object, reason: Reason) -> None:
         """Make it a dead letter."""
-        if self._counted:
-            self.core.ended.told += 1  # told since its counts were added up
         self.core.dead_letter(item, self.ref, reason)
 
     def drop_in_hand(self, reason: Reason) -> None:
@@ -155,20 +156,14 @@ class Worker:
 
     def add_to(self, stats: Stats) -> None:
         """Add this actor's counts."""
-        self._add_settled(stats)
+        self.add_settled(stats)
         stats.queued += len(self.mailbox)
         stats.in_hand += self.in_hand is not NOTHING
 
-    def retire(self) -> None:
-        """Add its counts to those of the ended; what is told from now on counts there."""
-        self._add_settled(self.core.ended)  # nothing is queued or in hand any more
-        self._counted = True
-
-    def _add_settled(self, stats: Stats) -> None:
+    def add_settled(self, stats: Stats) -> None:
+        """Add its counts, but for what is queued or in hand."""
         mailbox = self.mailbox
         stats.told += mailbox.told
         stats.handled += self.handled
-        if self.crashed:
-            stats.crashed += self.crashed
-        if mailbox.refused or mailbox.refused_threads:
-            stats.refused += mailbox.refused + mailbox.refused_threads
+        stats.crashed += self.crashed
+        stats.refused += mailbox.refused + mailbox.refused_threads

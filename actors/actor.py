@@ -37,18 +37,19 @@ class Outcome(Protocol):
 class Context(Protocol):
     """What an actor may do with the cell that runs it; the lower part is for transports."""
 
-    ref: ActorRef
     mailbox: Mailbox
     joined: dict[str, None]
 
-    async def spawn(
+    @property
+    def ref(self) -> ActorRef: ...
+    def spawn(
         self,
         factory: "Callable[[], Actor]",
         *,
         name: str | None,
         restart: Restart,
         intensity: Intensity,
-    ) -> ActorRef: ...
+    ) -> Awaitable[ActorRef]: ...
     def find(self, name: str) -> ActorRef | None: ...
     def join(self, topic: str) -> None: ...
     def leave(self, topic: str) -> None: ...
@@ -149,17 +150,17 @@ class Actor:
         """The topics joined, in order; in `on_stop`, those it was in when it ended."""
         return tuple(self.__context__.joined)
 
-    async def spawn(
+    def spawn(
         self,
         factory: "Callable[[], Actor]",
         *,
         name: str | None = None,
         restart: Restart = Restart.TEMPORARY,
         intensity: Intensity = Intensity(),  # noqa: B008  # frozen
-    ) -> ActorRef:
+    ) -> Awaitable[ActorRef]:
         """Start a child, which ends before this actor does. See `ActorSystem.spawn`."""
         context = self.__context__
-        return await context.spawn(factory, name=name, restart=restart, intensity=intensity)
+        return context.spawn(factory, name=name, restart=restart, intensity=intensity)
 
     def find(self, name: str) -> ActorRef | None:
         """The living actor of that name."""
@@ -225,9 +226,10 @@ class Actor:
     def __crashed__(self, error: Exception, error_id: str, *, restarts: bool) -> None:
         """It crashed; the error was logged under `error_id`. Must not raise."""
 
-    def __ends_plainly__(self) -> bool:
-        """Whether its end calls for nothing of its own to be awaited."""
-        return type(self).on_stop is Actor.on_stop
+    @classmethod
+    def __has_end__(cls) -> bool:
+        """Whether its end calls for something to be awaited."""
+        return cls.on_stop is not Actor.on_stop
 
     async def __finish__(self, end: End) -> None:
         """The end that may be awaited; skipped by a kill."""

@@ -1,6 +1,6 @@
 """`ActorSystem`: the root of all actors, and the task group they run in."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from threading import get_ident
 from types import TracebackType
 from typing import Any
@@ -103,7 +103,7 @@ class ActorSystem:
             )
         finally:
             core.nursery = None
-            for cell in reversed(list(core.cells)):
+            for cell in reversed(list(core.cells.values())):
                 cell.release()  # its task was cancelled before its first step
 
     @property
@@ -114,14 +114,14 @@ class ActorSystem:
             )
         return self._core
 
-    async def spawn(
+    def spawn(
         self,
         factory: Callable[[], Actor],
         *,
         name: str | None = None,
         restart: Restart = Restart.TEMPORARY,
         intensity: Intensity = Intensity(),  # noqa: B008  # frozen
-    ) -> ActorRef:
+    ) -> Awaitable[ActorRef]:
         """Start an actor and return its ref once `on_start` has returned.
 
         `factory`: an actor class, or anything else that makes a new actor when called without
@@ -131,7 +131,7 @@ class ActorSystem:
         Raises what the factory or `on_start` raises (then nothing is left behind), `NameTaken`,
         `HandlerError`, and `NotRunning` outside of the `async with` block.
         """
-        return await _cell.spawn(self._running, None, factory, name, restart, intensity)
+        return _cell.spawn(self._running, None, factory, name, restart, intensity)
 
     def find(self, name: str) -> ActorRef | None:
         """The living actor of that name, or `None`."""

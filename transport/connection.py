@@ -116,8 +116,9 @@ class Connection(Actor):
         self.__own__.connected = True
         await self.on_connect()
 
-    def __ends_plainly__(self) -> bool:
-        return super().__ends_plainly__() and type(self).on_disconnect is Connection.on_disconnect
+    @classmethod
+    def __has_end__(cls) -> bool:
+        return super().__has_end__() or cls.on_disconnect is not Connection.on_disconnect
 
     async def __finish__(self, end: End) -> None:
         socket = self.__own__

@@ -86,7 +86,6 @@ def check_nothing_left(system: ActorSystem, tasks_before: int) -> None:
     left = {
         "cells": list(core.cells),
         "roots": list(core.roots),
-        "names": dict(core.registry._refs),
         "topics": system.topics(),
         "deadlines": len(core.deadlines),
         "timer": core.deadlines._timer,

@@ -87,7 +87,7 @@ async def test_nothing_is_left_of_a_life(
     ref = await live(system, how)
     core: Any = system._core
     assert system.stats().actors == 0
-    assert len(core.registry) == 0
+    assert len(core.registry.cells) == 0
     assert system.topics() == []
     assert len(core.deadlines) == 0
     assert core.roots == []

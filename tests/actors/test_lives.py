@@ -897,3 +897,52 @@ async def test_the_moments_of_a_life_are_reported(
         ("restarted", "it"),
         ("stopped", "it"),
     ]
+
+
+class Alarm(BaseException):
+    """What no supervision may catch."""
+
+
+class Raise(Message):
+    error: Any
+
+
+class Raiser(Actor):
+    @receive
+    async def fail(self, message: Raise) -> None:
+        raise message.error
+
+
+class Sleeper(Actor):
+    cancelled: ClassVar[int] = 0
+
+    @receive
+    async def sleep(self, message: Raise) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            Sleeper.cancelled += 1
+
+
+async def test_what_is_no_exception_ends_the_system_and_is_raised(
+    anyio_backend: str, nothing_left: Any, count_tasks: Any
+) -> None:
+    """As a task group has it: the others are cancelled, and the block raises it in a group."""
+    before, Sleeper.cancelled = count_tasks(), 0
+    system = ActorSystem()
+
+    async def run() -> None:
+        async with system:
+            sleeper = await system.spawn(Sleeper)
+            sleeper.tell(Raise(None))
+            raiser = await system.spawn(Raiser)
+            raiser.tell(Raise(Alarm("all out")))
+            await anyio.sleep_forever()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await run()
+    alarms, rest = caught.value.split(Alarm)
+    assert alarms is not None
+    assert rest is None
+    assert Sleeper.cancelled == 1
+    nothing_left(system, before)
