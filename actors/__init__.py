@@ -6,12 +6,15 @@ The map, from the ground up (imports point down only):
     exceptions   the errors                    message      Message, Request
     mailbox      bounded FIFO and its policies supervision  crash -> restart or end
     _task        asyncio or Trio               _deadlines   one timer for all deadlines
-    _inlet       the way in from threads       _ask         a question under way
+    _inlet       the way in from threads       _timers      an actor's timers
+    _ask         a question under way
     ref          ActorRef: tell, ask, end      _handlers    class -> handlers by type
+    _latch       what happens once             _lanes       priorities, interrupts
     registry     name -> ref                   groups       topic -> members, by lane
     telemetry    what is reported              actor        Actor: callbacks, receive
     _dispatch    type -> function that handles _core        what a system's cells share
-    _work        take a message, handle it     _cell        runs one actor
+    _work        take a message, handle it     _family      children, and their restarts
+    _recovery    what follows a failure        _cell        runs one actor
     system       ActorSystem: the root
 """
 
@@ -25,6 +28,8 @@ from .exceptions import (
     AskTimeout,
     HandlerError,
     HandlerTimeout,
+    IntensityExceeded,
+    Interrupted,
     MailboxFull,
     NameTaken,
     NotRunning,
@@ -35,11 +40,12 @@ from .groups import Envelope, Lane
 from .mailbox import Overflow, Reason, Told
 from .message import Message, Request
 from .ref import ActorRef
-from .supervision import Intensity, Restart
+from .supervision import Backoff, Directive, Intensity, Restart, Strategy
 from .system import ActorSystem
-from .telemetry import DeadLetter, Instrument, Stats
+from .telemetry import DEAD_LETTERS, DeadLetter, Instrument, Stats, Terminated
 
 __all__ = [
+    "DEAD_LETTERS",
     "Actor",
     "ActorCrashed",
     "ActorError",
@@ -47,8 +53,10 @@ __all__ = [
     "ActorStopped",
     "ActorSystem",
     "AskTimeout",
+    "Backoff",
     "Context",
     "DeadLetter",
+    "Directive",
     "End",
     "Envelope",
     "Handler",
@@ -56,6 +64,8 @@ __all__ = [
     "HandlerTimeout",
     "Instrument",
     "Intensity",
+    "IntensityExceeded",
+    "Interrupted",
     "Lane",
     "MailboxFull",
     "Message",
@@ -68,6 +78,8 @@ __all__ = [
     "Restart",
     "Stats",
     "StopTimeout",
+    "Strategy",
+    "Terminated",
     "Timer",
     "Told",
     "Unhandled",

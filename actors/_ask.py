@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 from ._deadlines import INFINITY, Deadlines
 from ._inlet import Inlet
+from ._timers import Tick
 from .exceptions import ActorError, AskTimeout, MailboxFull, NotRunning
 from .mailbox import Mailbox, Waiter, Waiting
 from .message import Request
@@ -68,6 +69,12 @@ class Ask(Generic[R]):
         self._leave_line()
         self.fail(error)
 
+    def wake(self, waiter: Waiter) -> None:
+        """Have `waiter` woken at the end, which may have been already."""
+        self._waiter = waiter
+        if self.done:
+            waiter.set_result(None)
+
     def _end(self) -> None:
         self.done = True
         if self.tick:
@@ -89,6 +96,7 @@ class Ask(Generic[R]):
             finally:
                 if not self.done:  # the asker was cancelled
                     self._leave_line()
+                    self._error = ActorError("given up: the task that awaited it was cancelled")
                     self._end()
         return self.result()
 
@@ -97,6 +105,22 @@ class Ask(Generic[R]):
         if self._error is not None:
             raise self._error
         return cast(R, self._reply)
+
+
+class _Nobody(Waiter):
+    """Is not woken."""
+
+    def done(self) -> bool:
+        return True
+
+    def set_result(self, result: None, /) -> None:
+        pass
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        raise RuntimeError("nobody to wait")
+
+
+_NOBODY = _Nobody()
 
 
 def put_ask(
@@ -141,9 +165,11 @@ def ask_blocking(
     asks: list[Ask[R]] = []
 
     def put() -> None:
-        mailbox.transferred += 1
+        mailbox.transfer([request])
         try:
-            asks.append(put_ask(mailbox, request, timeout, cast(Waiter, future), deadlines, name))
+            ask = put_ask(mailbox, request, timeout, _NOBODY, deadlines, name)
+            asks.append(ask)
+            ask.wake(cast(Waiter, future))
         except ActorError as error:
             future.set_exception(error)
 
@@ -151,7 +177,7 @@ def ask_blocking(
         for ask in asks:
             ask.expire()
 
-    inlet.call(put, mailbox)
+    inlet.call(put, mailbox, request)
     try:
         # The ask expires in the loop; the extra second is for a loop that is blocked or gone.
         future.result(timeout + 1.0)
@@ -175,4 +201,6 @@ def is_ask(item: object) -> TypeGuard[Ask[Any]]:
 
 def message_in(item: object) -> object:
     """The user's message in what lies in a mailbox."""
-    return item.request if is_ask(item) else item
+    if is_ask(item):
+        return item.request
+    return item.message if type(item) is Tick else item

@@ -6,66 +6,50 @@ work in hand through the cell's `Hand`, and the life goes on from there.
 
 import functools
 import weakref
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable
 from threading import get_ident
 from typing import Any, Literal, TypeVar
 
-from ._ask import Ask, ask_blocking, is_ask, message_in, put_ask
+from ._ask import Ask, ask_blocking, put_ask
 from ._core import Core
 from ._deadlines import Deadline
 from ._dispatch import table_of
 from ._log import log
-from ._task import Hand, Work
-from ._work import LEAVE, LEAVE_FIRST, NOTHING, Call, Worker
+from ._recovery import DRAINED, STOPPED, Limits, Recovery
+from ._timers import Timers
+from ._work import LEAVE, LEAVE_FIRST, NOTHING, Call, Notice
 from .actor import Actor, End
-from .exceptions import (
-    ActorCrashed,
-    ActorError,
-    ActorStopped,
-    HandlerTimeout,
-    NotRunning,
-    StopTimeout,
-)
+from .exceptions import ActorError, ActorStopped, HandlerTimeout, NotRunning, StopTimeout
 from .mailbox import DONE, Reason, Waiter
 from .message import Request
 from .ref import STOP_TIMEOUT, ActorRef
-from .supervision import Intensity, Restart, Supervision
+from .supervision import Restart
+from .telemetry import Terminated
 
 R = TypeVar("R")
 
-KILL_AGAIN = 1.0
-"""Seconds after which an actor that was killed and did not end is cancelled once more."""
 PRUNE = 16
 """Waiters for one end, from which on those that gave up are cleared away."""
-DRAINED = End("drain")
-STOPPED = End("stop")
 
 
-class Cell(Worker):
+class Cell(Recovery):
     """Runs one actor, through its restarts, to its end. See the module's head."""
 
     __slots__ = (
         "__weakref__",
         "_at_deadline",
-        "_child_ending",
-        "_end",
         "_factory",
         "_finishing",
-        "_hand",
-        "_intensity",
-        "_killed",
         "_ref",
-        "_restart_type",
         "_start_error",
         "_started",
-        "_supervision",
-        "_timed_out",
+        "_timers",
+        "_watched",
+        "_watchers",
         "_weak_ref",
-        "children",
         "enders",
         "introduced",
         "joined",
-        "name",
         "parent",
         "tick",
     )
@@ -79,36 +63,31 @@ class Cell(Worker):
         factory: Callable[[], Actor],
         name: str | None,
         restart: Restart,
-        intensity: Intensity,
+        limits: Limits | None,
     ) -> None:
         actor = factory()
         if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"spawn needs an Actor class or factory, which made {actor!r}")
-        super().__init__(core, actor)
+        super().__init__(core, actor, restart, limits)
+        self._factory = factory
         self._ref: ActorRef | None = ActorRef(self, core.inlet, core.thread)
         self.joined: dict[str, None] = {}
-        self.children: dict[Cell, None] = {}
         self.parent = parent
-        self._factory = factory
-        self._restart_type = restart
-        self._intensity = intensity
-        self._supervision: Supervision | None = None  # from the first crash on
-        self._hand: Hand | None = None
         self._started: Waiter | None = None
         self._start_error: Exception | None = None
-        self._end: End | None = None
         self._finishing = False
-        self._killed = False
-        self._child_ending: Cell | None = None
-        self._timed_out: HandlerTimeout | None = None
         self.tick = 0  # of its deadline, which is for one thing at a time: it expires itself
         self._at_deadline: Callable[[], object] | None = None
         self.enders: list[Waiter] | None = []  # None once it has ended
+        self._timers: Timers | None = None
+        self._watched: dict[Cell, None] | None = None
+        self._watchers: dict[Cell, None] | None = None
         actor.__attach__(self)
         self.introduced = False
         self.name = core.registry.add(name, type(actor), self)  # last: all else may raise
         if parent is not None:
-            parent.children[self] = None
+            self._siblings = parent.family()
+            self._siblings.children[self] = restart
 
     @property
     def ref(self) -> ActorRef:
@@ -127,7 +106,7 @@ class Cell(Worker):
 
     @property
     def _lives(self) -> bool:
-        return self.enders is not None and not self._killed
+        return self.enders is not None and not self.killed
 
     @property
     def takes_children(self) -> bool:
@@ -166,21 +145,33 @@ class Cell(Worker):
             self._close(STOPPED)
             self._set_deadline(self.kill, timeout)
             self.mailbox.put_first(LEAVE_FIRST)
+            self._end_suspension()
         return self.wait()
+
+    def stop_itself(self) -> None:
+        """Stop, as its own wish: a permanent actor starts anew after it."""
+        if self._restart_type is not Restart.PERMANENT or self._end is not None:
+            self.stop(STOP_TIMEOUT)
+        elif self._lives:
+            self.mailbox.put_first(LEAVE_FIRST)
 
     def kill(self) -> Awaitable[None]:
         if self._lives:
-            self._killed = True
+            self.killed = True
             self._close(self._end)
             self.mailbox.put_first(LEAVE_FIRST)
-            if self._child_ending is not None:
-                self._child_ending.kill()
+            if self.child_ending is not None:
+                self.child_ending.kill()
+            self._end_suspension()
             self._clear_deadline()
-        if self.enders is not None:
             self._cancel_hand()
-            if self._hand is not None and self._hand.forgets:
-                self._set_deadline(self.kill, KILL_AGAIN)
         return self.wait()
+
+    def kill_again(self) -> None:
+        """Kill it; if it was killed before, cancel once more what it still does."""
+        if self.killed and self._hand is not None:
+            self._hand.cancel(again=True)
+        self.kill()
 
     def wait(self) -> Awaitable[None]:
         return _Wait(self)
@@ -224,9 +215,8 @@ class Cell(Worker):
         *,
         name: str | None,
         restart: Restart,
-        intensity: Intensity,
     ) -> Awaitable[ActorRef]:
-        return spawn(self.core, self, factory, name, restart, intensity)
+        return spawn(self.core, self, factory, name, restart, None)
 
     def find(self, name: str) -> ActorRef | None:
         return self.core.registry.find(name)
@@ -241,6 +231,59 @@ class Cell(Worker):
     def leave(self, topic: str) -> None:
         self.core.groups.leave(topic, self.ref)
         self.joined.pop(topic, None)
+
+    def start_timer(
+        self, key: Hashable, message: object, delay: float, every: float | None
+    ) -> None:
+        if self.mailbox.closed is not None:
+            return  # it would only make a dead letter
+        if self._timers is None:
+            self._timers = Timers(self.core.deadlines, self.mailbox)
+        self._timers.start(key, message, delay, every)
+
+    def cancel_timer(self, key: Hashable) -> None:
+        if self._timers is not None:
+            self._timers.cancel(key)
+
+    def drop_timers(self) -> None:
+        if self._timers is not None:
+            self._timers.clear()
+
+    def watch(self, ref: ActorRef) -> None:
+        cell = ref._cell
+        assert isinstance(cell, Cell)
+        if cell is self:
+            raise ValueError(f"{self.name} cannot watch itself: it has `on_stop`")
+        if self._watched is None:
+            self._watched = {}
+        if cell in self._watched or self.mailbox.closed is not None:
+            return
+        self._watched[cell] = None
+        if cell.enders is None:
+            self.mailbox.put_last(Notice(cell.obituary(ref)))
+            return
+        if cell._watchers is None:
+            cell._watchers = {}
+        cell._watchers[self] = None
+
+    def unwatch(self, ref: ActorRef) -> None:
+        cell = ref._cell
+        assert isinstance(cell, Cell)
+        if self._watched is not None:
+            self._watched.pop(cell, None)
+        if cell._watchers is not None:
+            cell._watchers.pop(self, None)
+
+    def heard(self, ended: ActorRef) -> bool:
+        wanted = self._watched is not None and ended._cell in self._watched
+        self.unwatch(ended)
+        return wanted
+
+    def obituary(self, ref: ActorRef, error: Exception | None = None) -> Terminated:
+        """How it ended; the error is not known for long."""
+        if self.killed or self._end is None:
+            return Terminated(ref, "kill")
+        return Terminated(ref, self._end.how, error)
 
     def members(self, topic: str) -> list[ActorRef]:
         return self.core.groups.members(topic)
@@ -277,14 +320,14 @@ class Cell(Worker):
 
     # The life.
 
-    async def run(self) -> None:
+    async def run(self) -> None:  # noqa: C901  # a whole life at a glance, in one coroutine
         """The actor's task, from `on_start` through any number of restarts to the end."""
         hand, failure = self._hand, None
         assert hand is not None
         try:
             if self._started is not None:
                 await self._start(self._started)
-            while not (self._killed or self.leaving):
+            while not (self.killed or self.leaving):
                 hand.begin()  # as `hand.run` does, without a coroutine in between
                 try:
                     await self.work()
@@ -294,14 +337,15 @@ class Cell(Worker):
                     settling = hand.end()
                     if settling is not None:
                         await settling
-                    self._timed_out = None
+                    if self._end is None or self._suspension is not None:
+                        await self._go_on()
             self._finishing = True
             if self.mailbox.closed is None:
                 self._close(self._end)
             self._clear_mail()
-            if self.children:
-                await self._end_children()
-            if not (self._killed or self._end is None) and self.table.has_end:
+            if self._family is not None:
+                await self._family.end(self)
+            if not (self.killed or self._end is None) and self.table.has_end:
                 await self._stop_actor(self._end)
         except BaseException as error:
             failure = error
@@ -330,72 +374,11 @@ class Cell(Worker):
         if self.core.instruments:
             self.core.report("spawned", self.ref)
 
-    async def _hand_run(self, work: Work) -> bool:
-        """Run a callback; whether it was cancelled, or not even begun, after a kill."""
-        assert self._hand is not None
-        return self._killed or await self._hand.run(work)
-
-    async def _interrupted(self, hand: Hand, error: BaseException) -> None:
-        """The handler in hand crashed, or was cancelled by its deadline or a kill."""
-        try:
-            await hand.fail(error)
-        except Exception as crash:  # noqa: BLE001  # whatever it is, supervision decides
-            await self._fail(crash)
-            return
-        timed_out, self._timed_out = self._timed_out, None
-        if timed_out is not None and not self._killed:
-            await self._fail(timed_out)
-        else:
-            self.drop_in_hand(Reason.KILLED if self._killed else Reason.INTERRUPTED)
-
-    async def _fail(self, error: Exception) -> None:
-        """After a crash: restart until a start succeeds, or decide the end."""
-        while self._crash(error):
-            try:
-                await self._restart(error)
-            except Exception as again:  # noqa: BLE001  # a failed restart is a crash as well
-                error = again
-            else:
-                return
-        self._end = End("crash", error)
-        self.leaving = True
-
-    def _crash(self, error: Exception) -> bool:
-        """Count and report a crash; whether a restart follows."""
-        self._timed_out = None
-        item = self.take_crashed()
-        stopping = self._killed or (self._end is not None and self._end.how == "stop")
-        if self._supervision is None:
-            self._supervision = Supervision(self._restart_type, self._intensity)
-        restarts = not stopping and self._supervision.restarts_after_crash(self.core.loop.now())
-        error_id = log(
-            "error",
-            "actor crashed",
-            error,
-            actor=self.name,
-            message=None if item is NOTHING else type(message_in(item)).__name__,
-            restarts=restarts,
-        )
-        if is_ask(item):
-            crash = ActorCrashed(f"{self.name} crashed: {type(error).__name__}: {error}", error_id)
-            crash.__cause__ = error
-            item.fail(crash)
-        self.actor.__crashed__(error, error_id, restarts=restarts)
-        if self.core.instruments:
-            self.core.report("crashed", self.ref, error)
-        return restarts
-
-    async def _restart(self, error: Exception) -> None:
-        await self._end_children()
-        actor = self._factory()
+    def _renew(self) -> Actor:
+        self.actor = actor = self._factory()
         self.table = table_of(type(actor))
         actor.__attach__(self)
-        self.actor = actor
-        if await self._hand_run(actor.on_start):
-            return
-        await self._hand_run(lambda: actor.on_restart(error))
-        if self.core.instruments:
-            self.core.report("restarted", self.ref, error)
+        return actor
 
     # The end.
 
@@ -405,7 +388,8 @@ class Cell(Worker):
         if self.mailbox.closed is None:
             for topic in self.joined:
                 self.core.groups.leave(topic, self.ref)
-        self.mailbox.close(Reason.KILLED if self._killed else Reason.STOPPED)
+            self.drop_timers()
+        self.mailbox.close(Reason.KILLED if self.killed else Reason.STOPPED)
 
     def _set_deadline(self, function: Callable[[], object], timeout: float) -> None:
         if self.tick:
@@ -427,7 +411,7 @@ class Cell(Worker):
     def _clear_mail(self) -> None:
         mailbox = self.mailbox
         if mailbox.queue or mailbox.waiting:
-            mailbox.clear(Reason.KILLED if self._killed else Reason.STOPPED)
+            mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)
 
     async def _stop_actor(self, end: End) -> None:
         """Run `on_stop`, under its deadline."""
@@ -440,41 +424,44 @@ class Cell(Worker):
         except Exception as error:  # noqa: BLE001  # it harms nobody else
             self._report_on_stop(error)
         else:
-            if self._at_deadline is None and not self._killed:  # it has expired
+            if self._at_deadline is None and not self.killed:  # it has expired
                 self._report_on_stop(
                     StopTimeout(f"on_stop took more than {actor.stop_timeout:g} s")
                 )
-
-    def _cancel_hand(self) -> None:
-        if self._hand is not None:
-            self._hand.cancel()
 
     def _report_on_stop(self, error: Exception) -> None:
         log("error", "on_stop failed", error, actor=self.name)
         if self.core.instruments:
             self.core.report("crashed", self.ref, error)
 
-    async def _end_children(self) -> None:
-        for child in reversed(list(self.children)):
-            self._child_ending = child
-            await (child.kill() if self._killed else child.stop(STOP_TIMEOUT))
-        self._child_ending = None
-
     def release(self) -> None:
         """The framework's own cleanup: whatever happened, nothing of the actor stays behind."""
+        if self.enders is None:
+            return
         core = self.core
         if self.tick:
             self._clear_deadline()
-        if self.mailbox.closed is None or self.in_hand is not NOTHING or self.children:
+        if self._rushing is not None:
+            self._calm()
+        if self.mailbox.closed is None or self.in_hand is not NOTHING or self._family is not None:
             self._abandon()
         self._clear_mail()
         del core.cells[self.name]
-        if self.parent is not None:
-            self.parent.children.pop(self, None)
-        actor, ref = self.actor, self.ref
+        if self._siblings is not None:
+            self._siblings.remove(self)
+        self._end_suspension()
+        actor, ref, end = self.actor, self.ref, self._end
         self.add_settled(core.ended)  # nothing is queued or in hand any more
         self._let_go(ref)
-        actor.__ended__(None if self._killed else self._end)
+        actor.__ended__(None if self.killed else end)
+        self._tell_enders()
+        if self.introduced and core.instruments:
+            core.report("stopped", ref)
+        if self._watchers or self._watched:
+            self._end_watches(ref, None if end is None else end.error)
+
+    def _tell_enders(self) -> None:
+        """Wake those who wait for its end, and the spawner that still waits for its start."""
         enders, self.enders = self.enders or (), None
         for waiter in enders:
             if not waiter.done():
@@ -482,16 +469,25 @@ class Cell(Worker):
         if self._started is not None and not self._started.done():
             self._start_error = self._start_error or ActorStopped(f"{self.name} ended in on_start")
             self._started.set_result(None)
-        if self.introduced and core.instruments:
-            core.report("stopped", ref)
+
+    def _end_watches(self, ref: ActorRef, error: Exception | None) -> None:
+        """Tell the watchers, and watch nobody any more."""
+        for watched in tuple(self._watched or ()):
+            self.unwatch(watched.ref)
+        watchers, self._watchers = self._watchers or (), None
+        notice = self.obituary(ref, error)
+        for watcher in watchers:
+            if watcher.mailbox.closed is None:
+                watcher.mailbox.put_last(Notice(notice))
 
     def _abandon(self) -> None:
         """Its task was cancelled from outside: do what its end would have done."""
         if self.mailbox.closed is None:
             self._close(self._end)
         self.drop_in_hand(Reason.KILLED)
-        for child in reversed(tuple(self.children)):
-            child.kill()
+        if self._family is not None:
+            for child in reversed(tuple(self._family.children)):
+                child.kill()
 
     def _let_go(self, ref: ActorRef) -> None:
         """A ref that is kept keeps no state alive, and one that is not leaves no reference cycle:
@@ -499,7 +495,11 @@ class Cell(Worker):
         del self.actor, self._factory
         self._ref = self._hand = None
         self._weak_ref = weakref.ref(ref)
-        self.mailbox.drop = functools.partial(self.core.late, self._weak_ref)
+        self.mailbox.drop = functools.partial(self.core.late, weakref.ref(self))
+        # Its traceback would lead to the actor; and deadlines, if it was infinite, to this cell.
+        self._at_deadline = None
+        if self._end is not None and self._end.error is not None:
+            self._end = End(self._end.how)
 
 
 class _Wait:
@@ -527,14 +527,14 @@ async def spawn(
     factory: Callable[[], Actor],
     name: str | None,
     restart: Restart,
-    intensity: Intensity,
+    limits: Limits | None,
 ) -> ActorRef:
     """Start an actor; see `ActorSystem.spawn`."""
     if core.nursery is None or (core.stopping if parent is None else not parent.takes_children):
         raise NotRunning(f"{'the system' if parent is None else parent.name} is not running")
     if get_ident() != core.thread:
         raise RuntimeError("spawn in the loop's own thread")
-    cell = Cell(core, parent, factory, name, restart, intensity)
+    cell = Cell(core, parent, factory, name, restart, limits)
     if cell.begin():
         await cell.started()
     return cell.ref

@@ -10,12 +10,12 @@ from ._deadlines import Deadlines
 from ._inlet import Inlet
 from ._log import log
 from ._task import TaskLoop, Timer
-from .exceptions import ActorStopped, MailboxFull, Unhandled
+from .exceptions import ActorStopped, Interrupted, MailboxFull, Unhandled
 from .groups import Groups
 from .mailbox import Reason
 from .ref import ActorRef
 from .registry import Registry
-from .telemetry import DeadLetter, Instrument, Stats
+from .telemetry import DEAD_LETTERS, DeadLetter, Instrument, Stats
 
 if TYPE_CHECKING:
     from ._cell import Cell
@@ -54,6 +54,11 @@ class Core:
         """The actors without a parent, in the order of their starts."""
         return [cell for cell in self.cells.values() if cell.parent is None]
 
+    def abort(self) -> None:
+        """Kill all actors, parents and children at once."""
+        for cell in reversed(tuple(self.cells.values())):
+            cell.kill_again()
+
     def report(self, moment: str, *arguments: object) -> None:
         """Call every instrument; one that raises harms nobody."""
         for instrument in self.instruments:
@@ -62,12 +67,17 @@ class Core:
             except Exception as error:  # noqa: BLE001  # the observed must not suffer for it
                 log("error", "an instrument raised", error, moment=moment)
 
-    def late(self, ref: "weakref[ActorRef]", item: object, reason: Reason) -> None:
+    def late(self, ended: "weakref[Cell]", item: object, reason: Reason) -> None:
         """A message to an actor that has ended, whose own counts were added up."""
         self.ended.told += 1
-        target = ref()
-        assert target is not None, "whoever tells has the ref"
-        self.dead_letter(item, target, reason)
+        cell = ended()
+        if cell is not None:
+            self.dead_letter(item, cell.ref, reason)
+            return
+        # From a thread that had the last ref, and has given up since: nobody to report it of.
+        self.ended.dead_letters[reason] = self.ended.dead_letters.get(reason, 0) + 1
+        if is_ask(item):
+            item.fail(ActorStopped("the actor has ended"))
 
     def dead_letter(self, item: object, ref: ActorRef, reason: Reason) -> None:
         """Count and report a message that no handler finished; an ask among them fails."""
@@ -83,6 +93,9 @@ class Core:
                 self.report("dead_letter", DeadLetter(message, ref, reason))
             finally:
                 self._reporting = False
+        # A dead letter about a dead letter is only counted, too.
+        if self.groups.has_members(DEAD_LETTERS) and not isinstance(message, DeadLetter):
+            self.groups.publish(DEAD_LETTERS, DeadLetter(message, ref, reason))
 
     def stats(self) -> Stats:
         """The counts of the ended and of the living."""
@@ -106,4 +119,6 @@ def _refusal(ref: ActorRef, request: object, reason: Reason) -> Exception:
         return Unhandled(f"{ref.name} has no handler for {kind}")
     if reason in (Reason.FULL, Reason.DROPPED):
         return MailboxFull(f"{ref.name} dropped {kind}: its mailbox is full")
+    if reason is Reason.INTERRUPTED:
+        return Interrupted(f"{ref.name} was interrupted while it handled {kind}")
     return ActorStopped(f"{ref.name} did not answer {kind}: {reason}")

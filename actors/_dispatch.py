@@ -1,6 +1,6 @@
-"""The dispatch table of an actor class: from a message's exact type to the function that handles.
+"""What the runtime needs to know of an actor class: its handlers by message type, and its lanes.
 
-Built at the first spawn. A handler with a deadline is wrapped here, so that those without pay
+Made at the first spawn. A handler with a deadline is wrapped here, so that those without pay
 nothing for it.
 """
 
@@ -9,29 +9,44 @@ from typing import Any, Protocol
 
 from ._deadlines import Deadline
 from ._handlers import Function, Handler
+from ._lanes import Lanes
 from .actor import Actor, handlers_of
 from .exceptions import HandlerTimeout
 
 
 class Table(dict[type, Function | None]):
-    """Functions by message type, `None` for a type that is not handled.
+    """The function that handles a message of an exact type: that of its nearest base which has one.
 
-    A type that is met for the first time gets the handler of its nearest base, if one has any.
+    `None` for a type that is not handled, or by batches.
     """
 
     def __init__(self, cls: type[Actor]) -> None:
-        for kind, handler in handlers_of(cls).items():
-            self[kind] = _bounded(handler)
+        handlers = handlers_of(cls)
+        self._declared = {kind: (_bounded(each), each) for kind, each in handlers.items()}
+        self.batches: dict[type, Function] = {}
+        """The functions that take lists, by exact type; of types met before."""
+        self.interruptible: set[type] = set()
+        """Types whose handler an interrupt may cancel; of types met before."""
         self.has_on_start = cls.on_start is not Actor.on_start
         self.has_end = cls.__has_end__()
+        priorities = {kind: each.options.priority for kind, each in handlers.items()}
+        interrupts = [kind for kind, each in handlers.items() if each.options.interrupt]
+        self.has_interrupts = bool(interrupts)
+        self.lanes: Lanes | None = None
+        if interrupts or any(priorities.values()):
+            self.lanes = Lanes(priorities, interrupts)
 
     def __missing__(self, kind: type) -> Function | None:
-        for base in kind.__mro__[1:]:
-            function = self.get(base)
-            if function is not None:
-                break
-        else:
-            function = None
+        # Among the declared only: a base that inherited its handler must not hide a nearer one.
+        found = next((base for base in kind.__mro__ if base in self._declared), None)
+        function = None
+        if found is not None:
+            function, handler = self._declared[found]
+            if handler.options.interruptible:
+                self.interruptible.add(kind)
+            if handler.batch:
+                self.batches[kind] = function
+                function = None
         self[kind] = function
         return function
 

@@ -22,7 +22,7 @@ from typing import (
 )
 
 from .exceptions import HandlerError
-from .message import Request
+from .message import Message, Request
 
 MARK: Final = "__receive__"
 
@@ -36,6 +36,9 @@ class Options:
 
     timeout: float | None = None
     wire: bool = True
+    priority: int = 0
+    interrupt: bool = False
+    interruptible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Handler:
     message_type: type
     function: Function
     options: Options
+    batch: bool = False
+    """Whether it takes a list of messages."""
 
 
 Handlers: TypeAlias = dict[type, Handler]
@@ -54,18 +59,39 @@ Handlers: TypeAlias = dict[type, Handler]
 @overload
 def receive(function: F, /) -> F: ...
 @overload
-def receive(*, timeout: float | None = None, wire: bool = True) -> Callable[[F], F]: ...
 def receive(
-    function: F | None = None, /, *, timeout: float | None = None, wire: bool = True
+    *,
+    timeout: float | None = None,
+    wire: bool = True,
+    priority: int = 0,
+    interrupt: bool = False,
+    interruptible: bool = False,
+) -> Callable[[F], F]: ...
+def receive(
+    function: F | None = None,
+    /,
+    *,
+    timeout: float | None = None,
+    wire: bool = True,
+    priority: int = 0,
+    interrupt: bool = False,
+    interruptible: bool = False,
 ) -> F | Callable[[F], F]:
     """Mark an `async def` method as the handler of the type that its parameter is annotated with.
 
     A union makes it the handler of each member; a subclass of a handled type is handled too,
     unless it has a handler of its own. The reply to a `Request[R]` is what its handler returns.
+    `list[M]`, where `M` is a `Message`, makes it take the messages of one type that stand at the
+    head of the queue, at least one and at most 128, as a list.
 
     `timeout`: seconds the handler may run, above 0; past them it is cancelled and counts as
     crashed with `HandlerTimeout`. `wire=False`: only actors may send this message to a
     connection, never its client.
+
+    `priority`: messages of a higher one are handled first, equal ones in the order told.
+    `interrupt`: the message goes before all others, and the handler in hand is cancelled, if that
+    is `interruptible`; the message in hand is then a dead letter. At most 16 interrupts wait; for
+    one more the mailbox's policy decides. What an actor interrupts by telling itself goes on.
 
     Raises `HandlerError` when the class is defined (or at its first spawn, where annotations
     only resolve later) if the handler does not fit.
@@ -74,7 +100,7 @@ def receive(
         raise HandlerError(f"a handler's timeout must be above 0 seconds, not {timeout}")
 
     def mark(function: F) -> F:
-        setattr(function, MARK, Options(timeout, wire))
+        setattr(function, MARK, Options(timeout, wire, priority, interrupt, interruptible))
         return function
 
     return mark if function is None else mark(function)
@@ -104,18 +130,30 @@ def collect(cls: type, names: dict[str, Any]) -> Handlers:
                     f"give the handler another name"
                 )
         function = getattr(cls, name)
-        for message_type in _message_types(cls, name, function, names):
+        message_types, batch = _message_types(cls, name, function, names)
+        _check_options(f"{cls.__qualname__}.{name}", options, batch)
+        for message_type in message_types:
             other = handlers.get(message_type)
             if other is not None:
                 raise HandlerError(
                     f"{cls.__qualname__}: {other.name} and {name} both handle "
                     f"{message_type.__name__}"
                 )
-            handlers[message_type] = Handler(name, message_type, function, options)
+            handlers[message_type] = Handler(name, message_type, function, options, batch)
     return handlers
 
 
-def _message_types(cls: type, name: str, function: Any, names: dict[str, Any]) -> list[type]:
+def _check_options(where: str, options: Options, batch: bool) -> None:
+    if batch and options.interrupt:
+        raise HandlerError(f"{where}: interrupts are handled one by one, not by batches")
+    if options.interrupt and options.priority:
+        raise HandlerError(f"{where}: an interrupt goes before all others and has no priority")
+
+
+def _message_types(
+    cls: type, name: str, function: Any, names: dict[str, Any]
+) -> tuple[list[type], bool]:
+    """What a handler takes, and whether by batches."""
     owner = next(base for base in cls.__mro__ if name in vars(base))
     if owner is cls:
         return _check(cls, name, function, {**names, **vars(cls)})
@@ -123,10 +161,10 @@ def _message_types(cls: type, name: str, function: Any, names: dict[str, Any]) -
     known: Handlers | None = vars(owner).get("__handlers__", {})
     if known is None:
         raise NameError(f"the handlers of {owner.__qualname__} are not resolved yet")
-    message_types = [kind for kind, handler in known.items() if handler.name == name]
-    return message_types or _check(
-        cls, name, function, {**names, **getattr(function, "__globals__", {})}
-    )
+    inherited = [handler for handler in known.values() if handler.name == name]
+    if inherited:
+        return [handler.message_type for handler in inherited], inherited[0].batch
+    return _check(cls, name, function, {**names, **getattr(function, "__globals__", {})})
 
 
 def _check_callbacks(cls: type) -> None:
@@ -138,7 +176,7 @@ def _check_callbacks(cls: type) -> None:
                     raise HandlerError(f"{cls.__qualname__}.{name} must be an `async def` method")
 
 
-def _check(cls: type, name: str, function: Any, names: dict[str, Any]) -> list[type]:
+def _check(cls: type, name: str, function: Any, names: dict[str, Any]) -> tuple[list[type], bool]:
     where = f"{cls.__qualname__}.{name}"
     if not inspect.iscoroutinefunction(function):
         raise HandlerError(f"{where} must be an `async def` method")
@@ -151,10 +189,23 @@ def _check(cls: type, name: str, function: Any, names: dict[str, Any]) -> list[t
     hints = get_type_hints(function, localns=names)
     if parameters[1].name not in hints:
         raise HandlerError(f"{where}: annotate {parameters[1].name!r} with the message's type")
-    message_types = [_message_type(where, part) for part in _parts(hints[parameters[1].name])]
+    hint = hints[parameters[1].name]
+    batch = _is_batch(hint)
+    parts = _parts(get_args(hint)[0] if batch else hint)
+    message_types = [_message_type(where, part) for part in parts]
     for message_type in message_types:
+        if batch and issubclass(message_type, Request):
+            raise HandlerError(f"{where}: requests are answered one by one, not by batches")
         _check_reply(where, message_type, hints.get("return", Any))
-    return message_types
+    return message_types, batch
+
+
+def _is_batch(hint: Any) -> bool:
+    """Whether it is a list of messages; any other list is a message itself, as on the wire."""
+    if get_origin(hint) is not list:
+        return False
+    parts = [get_origin(part) or part for part in _parts(get_args(hint)[0])]
+    return all(isinstance(part, type) and issubclass(part, Message) for part in parts)
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:

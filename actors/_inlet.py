@@ -49,10 +49,10 @@ class Run:
     def count(self) -> int:
         """Have the mailbox know all as staged, late ones too; returns how many are new."""
         assert self.address is not None
-        new = len(self.messages) - self.counted
-        self.address._mailbox.staged += new
-        self.counted += new
-        return new
+        new = self.messages[self.counted :]
+        self.address._mailbox.stage(new)
+        self.counted += len(new)
+        return len(new)
 
 
 class Inlet:
@@ -79,7 +79,7 @@ class Inlet:
         with self._lock:
             run = self.run
             if run.address is not address or len(run.messages) >= run.room:
-                run = self._begin_run(address)
+                run = self._begin_run(address, message)
             run.messages.append(message)
             if self._scheduled:
                 return DONE
@@ -107,7 +107,7 @@ class Inlet:
             self._scheduled = True
         self._wake_loop()
 
-    def call(self, call: Call, mailbox: Mailbox | None = None) -> None:
+    def call(self, call: Call, mailbox: Mailbox | None = None, message: object = None) -> None:
         """Have `call()` run in the loop's thread, after all that this thread told before.
 
         With a mailbox, on the terms of a message told to it; `call` must count itself as
@@ -116,19 +116,19 @@ class Inlet:
         with self._lock:
             self._end_run()
             if mailbox is not None:
-                self._room_in(mailbox)
+                self._room_in(mailbox, message)
             self._stage(call)
             if mailbox is not None:
-                mailbox.staged += 1
+                mailbox.stage([message])
             if self._scheduled:
                 return
             self._scheduled = True
         self._wake_loop()
 
-    def _begin_run(self, address: Address) -> Run:
+    def _begin_run(self, address: Address, message: object) -> Run:
         run = Run(address)
         self._end_run()  # after the allocation, in which a finalizer may have begun another
-        run.room = self._room_in(address._mailbox)
+        run.room = self._room_in(address._mailbox, message)
         run.free = run.room - SPARE
         self._stage(run)
         self.run = run
@@ -139,13 +139,12 @@ class Inlet:
         if run is not NO_RUN:
             run.count()
 
-    def _room_in(self, mailbox: Mailbox) -> int:
+    def _room_in(self, mailbox: Mailbox, message: object) -> int:
         """How many messages of threads the mailbox has room for, at least one, or `MailboxFull`."""
-        staged = mailbox.staged - mailbox.transferred
-        room = mailbox.room - len(mailbox.queue) - staged
+        room = mailbox.room_for(message)
         if mailbox.closed is not None or mailbox.overflow not in (Overflow.WAIT, Overflow.FAIL):
             # Dropping is for the loop to do; here only what is staged is bounded.
-            room = STAGED_LIMIT - staged
+            room = STAGED_LIMIT - (mailbox.staged - mailbox.transferred)
         if room <= 0:
             mailbox.refused_threads += 1
             raise MailboxFull(f"the mailbox has no room for a thread's message: {mailbox.capacity}")
@@ -174,11 +173,11 @@ class Inlet:
             staged, self._staged = self._staged, []
             self._scheduled = False
         for entry in staged:
-            if isinstance(entry, Run):
-                self._transfer_run(entry)
-                continue
             try:
-                entry()
+                if isinstance(entry, Run):
+                    self._transfer_run(entry)
+                else:
+                    entry()
             except Exception as error:  # noqa: BLE001  # its thread cannot be told any more
                 log("error", "a thread's call failed", error)
 

@@ -8,8 +8,8 @@ import asyncio
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import trio
 
 Work = Callable[[], Coroutine[Any, Any, None]]
+
+CANCEL_AGAIN = 1.0
+"""Seconds after which work that swallowed its cancellation and waits again is cancelled again."""
 
 
 class Timer(Protocol):
@@ -67,8 +70,13 @@ class Hand(ABC):
         return False
 
     @abstractmethod
-    def cancel(self) -> None:
-        """Cancel the work that runs now; without any, do nothing."""
+    def cancel(self, *, again: bool = False) -> None:
+        """Cancel the work that runs now, a second time only if `again`; without any, do nothing."""
+
+    @property
+    @abstractmethod
+    def busy(self) -> bool:
+        """Whether there is work."""
 
     @abstractmethod
     def is_current(self) -> bool:
@@ -86,8 +94,12 @@ class TaskLoop(ABC):
     """A waiter for one task to await and anybody in the loop's thread to wake."""
 
     @abstractmethod
-    def nursery(self) -> AbstractAsyncContextManager[Any]:
-        """The structure that every task is started in; leaving it waits for them all."""
+    def nursery(self, abort: Callable[[], object]) -> AbstractAsyncContextManager[Any]:
+        """The structure that every task is started in; leaving it waits for them all.
+
+        When its block is cancelled or a task raises, it calls `abort()`, which has to cancel all
+        work through the hands; and again for as long as tasks remain that swallow that.
+        """
 
     @abstractmethod
     def start(self, nursery: Any, work: Work, name: str) -> Hand:
@@ -125,8 +137,9 @@ class _AsyncioNursery:
     short life.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, abort: Callable[[], object]) -> None:
         self.loop = loop
+        self._abort = abort
         self._group = asyncio.TaskGroup()
         self.tasks: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[None] = loop.create_future()
@@ -146,18 +159,29 @@ class _AsyncioNursery:
     ) -> None:
         self.leaving = True
         self._tell_over()
+        if kind is not None:
+            self._cancel()
         await self._group.__aexit__(kind, error, traceback)
 
     async def _keep(self) -> None:
         try:
             await self._over  # raises what a task raised
         finally:
-            self.cancelled = True
-            for task in self.tasks:
-                task.cancel()
+            self._cancel()
             while self.tasks:
-                done, _ = await asyncio.wait(self.tasks)
-                self.tasks -= done  # those that were cancelled before their first step
+                # It ends by itself, unless a task swallows its cancellation, or Ctrl-C comes again.
+                with suppress(asyncio.CancelledError):
+                    done, _ = await asyncio.wait(self.tasks, timeout=CANCEL_AGAIN)
+                    self.tasks -= done  # those that were cancelled before their first step
+                if self.tasks:
+                    self._abort()
+
+    def _cancel(self) -> None:
+        # The hands cancel, once, and nobody else: a task that is cancelled twice never gets
+        # through its clean-up.
+        if not self.cancelled:
+            self.cancelled = True
+            self._abort()
 
     def _tell_over(self) -> None:
         if self.leaving and not self.tasks and not self._over.done():
@@ -225,11 +249,15 @@ class _AsyncioHand(Hand):
         if self._task.cancelling():
             raise asyncio.CancelledError  # from outside, and it came just now
 
-    def cancel(self) -> None:
-        # Each time anew: a kill must reach work that swallowed the cancellation of its deadline.
-        if self._busy:
+    def cancel(self, *, again: bool = False) -> None:
+        # One that is on its way out already, for somebody else's sake, is let go.
+        if self._busy and (again or self._task.cancelling() == self._asked):
             self._asked += 1
             self._task.cancel()
+
+    @property
+    def busy(self) -> bool:
+        return self._busy
 
     def is_current(self) -> bool:
         # With the loop given: to find it out itself asyncio makes a system call.
@@ -241,8 +269,8 @@ class _AsyncioLoop(TaskLoop):
         self._loop = asyncio.get_running_loop()
         self.new_waiter = self._loop.create_future
 
-    def nursery(self) -> AbstractAsyncContextManager[Any]:
-        return _AsyncioNursery(self._loop)
+    def nursery(self, abort: Callable[[], object]) -> AbstractAsyncContextManager[Any]:
+        return _AsyncioNursery(self._loop, abort)
 
     def start(self, nursery: _AsyncioNursery, work: Work, name: str) -> Hand:
         return _AsyncioHand(nursery, work, name)
@@ -324,9 +352,13 @@ class _TrioHand(Hand):
             return scope.__exit__(None, None, None)
         return scope.__exit__(type(error), error, error.__traceback__)
 
-    def cancel(self) -> None:
+    def cancel(self, *, again: bool = False) -> None:
         if self._scope is not None:
             self._scope.cancel()
+
+    @property
+    def busy(self) -> bool:
+        return self._scope is not None
 
     def leave(self, error: BaseException | None) -> None:
         pass  # the nursery sees for itself
@@ -335,14 +367,23 @@ class _TrioHand(Hand):
         return self._trio.lowlevel.current_task() is self._task
 
 
+@asynccontextmanager
+async def _trio_nursery(trio_module: Any, abort: Callable[[], object]) -> AsyncGenerator[Any]:
+    async with trio_module.open_nursery() as nursery:
+        try:
+            yield nursery
+        except BaseException:
+            abort()
+            raise
+
+
 class _TrioLoop(TaskLoop):
     def __init__(self, trio_module: Any) -> None:
         self._trio = trio_module
         self.new_waiter = lambda: _TrioWaiter(trio_module)
 
-    def nursery(self) -> AbstractAsyncContextManager[Any]:
-        nursery: AbstractAsyncContextManager[Any] = self._trio.open_nursery()
-        return nursery
+    def nursery(self, abort: Callable[[], object]) -> AbstractAsyncContextManager[Any]:
+        return _trio_nursery(self._trio, abort)
 
     def start(self, nursery: Any, work: Work, name: str) -> Hand:
         nursery.start_soon(work, name=name)

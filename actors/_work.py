@@ -11,15 +11,27 @@ from typing import Any, Final
 from ._ask import is_ask, message_in
 from ._core import Core
 from ._dispatch import Table, table_of
+from ._handlers import Function
+from ._lanes import InterruptMailbox, LanedMailbox
+from ._timers import Tick
 from .actor import Actor
 from .mailbox import Control, Mailbox, Reason
 from .ref import ActorRef
-from .telemetry import Stats
+from .telemetry import Stats, Terminated
 
 NOTHING: Final = object()
 """In hand between two messages; `None` is a message like any other."""
 BATCH = 128
 """Messages an actor may handle before everybody else gets a turn."""
+
+
+class Batch(list[object]):
+    """Messages in hand together."""
+
+
+def _count(in_hand: object) -> int:
+    """How many messages that is."""
+    return len(in_hand) if isinstance(in_hand, Batch) else int(in_hand is not NOTHING)
 
 
 class Leave(Control):
@@ -30,6 +42,32 @@ class Leave(Control):
 
 LEAVE = Leave()
 LEAVE_FIRST = Leave(first=True)
+
+
+class Suspend(Control):
+    """Leave the work for now: the actor is to start anew with others."""
+
+    __slots__ = ()
+
+
+class Fail(Control):
+    """The actor's children failed too often, and so it fails itself."""
+
+    __slots__ = ()
+
+
+SUSPEND = Suspend(first=True)
+FAIL = Fail(first=True)
+
+
+class Notice(Control):
+    """An actor that was watched has ended."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: Terminated) -> None:
+        super().__init__()
+        self.message = message
 
 
 class Call(Control):
@@ -65,7 +103,14 @@ class Worker(ABC):
         self.core = core
         self.actor = actor
         self.table = table_of(type(actor))
-        self.mailbox = Mailbox(actor.mailbox_size, actor.overflow, self.drop, core.loop.new_waiter)
+        bounds = actor.mailbox_size, actor.overflow, self.drop, core.loop.new_waiter
+        lanes = self.table.lanes
+        if lanes is None:
+            self.mailbox = Mailbox(*bounds)
+        elif self.table.has_interrupts:
+            self.mailbox = InterruptMailbox(*bounds, lanes, self.interrupt)
+        else:
+            self.mailbox = LanedMailbox(*bounds, lanes)
         self.in_hand: object = NOTHING
         self.handled = 0
         self.crashed = 0
@@ -105,19 +150,15 @@ class Worker(ABC):
         self.in_hand = NOTHING
         if isinstance(item, Control):
             self.mailbox.took_control()
-            if isinstance(item, Call):
-                await item.function(self.actor)
-                return False
-            self.leaving = True
-            return True
-        if is_ask(item):
-            if item.done:
-                self.drop(item, Reason.ABANDONED)
-                return False
-            item.place = None
+            return await self._take_control(item, table)
+        if self._is_stale(item):
+            return False
         message = message_in(item)
         function = table[type(message)]
         self.in_hand = item
+        if function is None and type(message) in table.batches:
+            await self._take_batch(item, table.batches[type(message)])
+            return False
         if function is None:
             dealt_with = not is_ask(item) and self.actor.__unhandled__(message)
             self.in_hand = NOTHING
@@ -136,6 +177,63 @@ class Worker(ABC):
                 item.answer(reply)
         return False
 
+    async def _take_control(self, item: Control, table: Table) -> bool:
+        if isinstance(item, Call):
+            await item.function(self.actor)
+        elif isinstance(item, Notice):
+            function = table[Terminated] if self.heard(item.message.ref) else None
+            if function is not None:
+                await function(self.actor, item.message)
+        else:
+            return self.take_control(item)
+        return False
+
+    def _is_stale(self, item: object) -> bool:
+        """Whether nobody wants it handled any more; then it is a dead letter."""
+        if is_ask(item):
+            item.place = None
+            if item.done:
+                self.drop(item, Reason.ABANDONED)
+                return True
+        elif type(item) is Tick:
+            item.timer.waits = False
+            if not item.timer.valid:
+                self.drop(item, Reason.REPLACED)
+                return True
+        return False
+
+    async def _take_batch(self, first: object, function: Function) -> None:
+        """Handle a message together with those of its type that follow it."""
+        queue, mailbox = self.mailbox.queue, self.mailbox
+        batch = self.in_hand = Batch([first])
+        while queue and len(batch) < BATCH and type(queue[0]) is type(first):
+            item = queue.popleft()
+            if mailbox.waiting:
+                mailbox.admit(item)
+            batch.append(item)
+        await function(self.actor, list(batch))
+        self.handled += len(batch)
+        self.in_hand = NOTHING
+
+    def interrupt(self) -> None:
+        """An interrupt was put into the mailbox: cancel the handler in hand, if it is for that."""
+        item = self.in_hand
+        kind = type(item[0] if isinstance(item, Batch) else message_in(item))
+        if item is not NOTHING and kind in self.table.interruptible:
+            self.interrupt_hand()
+
+    @abstractmethod
+    def interrupt_hand(self) -> None:
+        """Cancel the handler in hand, unless it is what runs now."""
+
+    @abstractmethod
+    def heard(self, ended: ActorRef) -> bool:
+        """A notice has arrived; whether it is still wanted."""
+
+    @abstractmethod
+    def take_control(self, control: Control) -> bool:
+        """Act on what the runtime itself put there; whether to leave the work."""
+
     # Accounting.
 
     def drop(self, item: object, reason: Reason) -> None:
@@ -145,20 +243,23 @@ class Worker(ABC):
     def drop_in_hand(self, reason: Reason) -> None:
         """Make what is in hand, if anything is, a dead letter."""
         item, self.in_hand = self.in_hand, NOTHING
-        if item is not NOTHING:
+        if isinstance(item, Batch):
+            for each in item:
+                self.drop(each, reason)
+        elif item is not NOTHING:
             self.drop(item, reason)
 
     def take_crashed(self) -> object:
         """What was in hand at a crash, which is hereby accounted for."""
         item, self.in_hand = self.in_hand, NOTHING
-        self.crashed += item is not NOTHING
+        self.crashed += _count(item)
         return item
 
     def add_to(self, stats: Stats) -> None:
         """Add this actor's counts."""
         self.add_settled(stats)
         stats.queued += len(self.mailbox)
-        stats.in_hand += self.in_hand is not NOTHING
+        stats.in_hand += _count(self.in_hand)
 
     def add_settled(self, stats: Stats) -> None:
         """Add its counts, but for what is queued or in hand."""

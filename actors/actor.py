@@ -1,9 +1,11 @@
 """`Actor`: the class you subclass; its callbacks, and what it may do from inside."""
 
+import math
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
 
 from ._handlers import Handlers, collect
 from ._task import Timer
@@ -12,7 +14,7 @@ from .groups import MAILBOX_LANE, Lane
 from .mailbox import Mailbox, Overflow, Reason
 from .message import Request
 from .ref import STOP_TIMEOUT, ActorRef
-from .supervision import Intensity, Restart
+from .supervision import Backoff, Directive, Intensity, Restart, Strategy
 
 A = TypeVar("A", bound="Actor")
 
@@ -48,17 +50,22 @@ class Context(Protocol):
         *,
         name: str | None,
         restart: Restart,
-        intensity: Intensity,
     ) -> Awaitable[ActorRef]: ...
     def find(self, name: str) -> ActorRef | None: ...
     def join(self, topic: str) -> None: ...
     def leave(self, topic: str) -> None: ...
+    def start_timer(
+        self, key: Hashable, message: object, delay: float, every: float | None
+    ) -> None: ...
+    def cancel_timer(self, key: Hashable) -> None: ...
+    def watch(self, ref: ActorRef) -> None: ...
+    def unwatch(self, ref: ActorRef) -> None: ...
     def members(self, topic: str) -> list[ActorRef]: ...
     def topics(self, prefix: str) -> list[str]: ...
     def publish(
         self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]
     ) -> None: ...
-    def stop(self, timeout: float) -> Awaitable[None]: ...
+    def stop_itself(self) -> None: ...
 
     def call(self, function: Callable[[Any], Awaitable[None]]) -> None:
         """Have the actor's task call `function(actor)` after all told before; never refused."""
@@ -99,6 +106,14 @@ class Actor:
     """What a full mailbox does."""
     stop_timeout: ClassVar[float] = STOP_TIMEOUT
     """Seconds `on_stop` may take."""
+    directives: ClassVar[Mapping[type[Exception], Directive]] = MappingProxyType({})
+    """What a crash calls for, by the exception's type or its nearest base; else a restart."""
+    strategy: ClassVar[Strategy] = Strategy.ONE_FOR_ONE
+    """Which of its children are restarted when one of them fails."""
+    intensity: ClassVar[Intensity] = Intensity()
+    """How many restarts of its children are too many: then it fails itself."""
+    backoff: ClassVar[Backoff | None] = None
+    """How long a child that failed waits for its restart; `None` for not at all."""
 
     __framework__ = True
     __cell__: Context | None = None
@@ -156,11 +171,12 @@ class Actor:
         *,
         name: str | None = None,
         restart: Restart = Restart.TEMPORARY,
-        intensity: Intensity = Intensity(),  # noqa: B008  # frozen
     ) -> Awaitable[ActorRef]:
-        """Start a child, which ends before this actor does. See `ActorSystem.spawn`."""
-        context = self.__context__
-        return context.spawn(factory, name=name, restart=restart, intensity=intensity)
+        """Start a child, which ends before this actor does. See `ActorSystem.spawn`.
+
+        This actor's `strategy`, `intensity` and `backoff` say what follows when it fails.
+        """
+        return self.__context__.spawn(factory, name=name, restart=restart)
 
     def find(self, name: str) -> ActorRef | None:
         """The living actor of that name."""
@@ -195,12 +211,58 @@ class Actor:
         """
         self.__context__.publish(topic, message, exclude)
 
+    def start_timer(
+        self,
+        message: object,
+        delay: float,
+        *,
+        every: float | None = None,
+        key: Hashable = None,
+    ) -> None:
+        """Have a message told to this actor in `delay` seconds, and then `every` so many again.
+
+        `key`: a timer of the same key is replaced, even if its message is queued already (then a
+        dead letter, `replaced`); by default the message's type. Seconds are finite, `delay` at
+        least 0, `every` above 0, else `ValueError`; a timer is late by a sixty-fourth at most. A
+        message that finds the mailbox full is a dead letter; while one waits to be handled, the
+        same timer adds no further one. A restart and the end cancel all timers. (Keyed timers that
+        cannot outlive a restart are Akka's.)
+        """
+        if not 0 <= delay < math.inf:
+            raise ValueError(f"a timer's delay is at least 0 seconds and finite, not {delay}")
+        if every is not None and not 0 < every < math.inf:
+            raise ValueError(f"a timer's period is above 0 seconds and finite, not {every}")
+        if key is None:
+            key = cast(Hashable, type(message))
+        self.__context__.start_timer(key, message, delay, every)
+
+    def cancel_timer(self, key: Hashable) -> None:
+        """Cancel the timer of that key, or message type; none is no error.
+
+        A message of its that is queued already will not be handled.
+        """
+        self.__context__.cancel_timer(key)
+
+    def watch(self, ref: ActorRef) -> None:
+        """Have this actor told `Terminated` once that one has ended, at once if it has already.
+
+        It arrives behind all that was told to this actor before, needs no room in the mailbox, and
+        comes once, however often it was asked for. A restart is no end, and keeps the watches of
+        either. Without a handler for `Terminated` it is ignored. Raises `ValueError` for oneself.
+        """
+        self.__context__.watch(ref)
+
+    def unwatch(self, ref: ActorRef) -> None:
+        """Watch no more: no notice comes, not even one that is queued."""
+        self.__context__.unwatch(ref)
+
     def stop(self) -> None:
         """End this actor after the handler in hand. What is queued becomes dead letters.
 
-        A handler that takes more than 5 s from now is killed, and `on_stop` skipped.
+        A handler that takes more than 5 s from now is killed, and `on_stop` skipped. A
+        `PERMANENT` actor is restarted after its `on_stop`, and keeps what is queued.
         """
-        self.__context__.stop(STOP_TIMEOUT)
+        self.__context__.stop_itself()
 
     # What the runtime asks of an actor; a transport may answer differently. The names are such
     # that no user's attribute meets them by accident.

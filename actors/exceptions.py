@@ -8,8 +8,10 @@ ActorError
 ├── ActorStopped      an ask to an actor that is stopping or gone
 ├── ActorCrashed      an ask whose handler raised; `__cause__` is what it raised
 ├── Unhandled         an ask for which the actor has no handler
+├── Interrupted       an ask whose handler was cancelled by an interrupt
 ├── AskTimeout        an ask that was not answered in time (also a TimeoutError)
 ├── HandlerTimeout    a handler that ran past its deadline (also a TimeoutError)
+├── IntensityExceeded an actor's children failed too often; `__cause__` is the last failure
 └── StopTimeout       an `on_stop` that ran past its deadline (also a TimeoutError)
 """
 
@@ -56,12 +58,20 @@ class Unhandled(ActorError):
     """The actor asked has no handler for the request's type."""
 
 
+class Interrupted(ActorError):
+    """The handler of an ask was cancelled by an interrupt, while its actor lived on."""
+
+
 class AskTimeout(ActorError, TimeoutError):
     """No answer came within the ask's timeout."""
 
 
 class HandlerTimeout(ActorError, TimeoutError):
     """A handler ran past the deadline given to `@receive(timeout=...)`."""
+
+
+class IntensityExceeded(ActorError):
+    """Children failed more often than the supervisor's intensity allows: its own failure now."""
 
 
 class StopTimeout(ActorError, TimeoutError):

@@ -72,6 +72,10 @@ class Groups:
         lanes = self._topics.get(topic, {})
         return [ref for members in lanes.values() for ref in members]
 
+    def has_members(self, topic: str) -> bool:
+        """Whether anybody is in it."""
+        return topic in self._topics
+
     def topics(self, prefix: str = "") -> list[str]:
         """The topics that have a member and start so."""
         return [topic for topic in self._topics if topic.startswith(prefix)]

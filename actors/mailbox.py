@@ -46,6 +46,8 @@ class Reason(enum.StrEnum):
     """The actor has no handler for the message's type."""
     INTERRUPTED = "interrupted"
     """The handler was cancelled while the actor lived on."""
+    REPLACED = "replaced"
+    """The message of a timer that was replaced or cancelled meanwhile, or of an earlier life."""
     ABANDONED = "abandoned"
     """The asker had given up before the request was taken in hand."""
     LATE = "late"
@@ -184,11 +186,25 @@ class Mailbox:
             self.told += 1
             self.drop(item, Reason.FULL)
 
+    # What threads tell, as the inlet counts it under its lock.
+
+    def room_for(self, message: object) -> int:
+        """How many messages of threads fit, this one the first; called in their threads."""
+        return self.room - len(self.queue) - (self.staged - self.transferred)
+
+    def stage(self, messages: list[object]) -> None:
+        """Count what threads told, until it is transferred."""
+        self.staged += len(messages)
+
+    def transfer(self, messages: list[object]) -> None:
+        """Count what is no longer staged."""
+        self.transferred += len(messages)
+
     def take_run(self, messages: list[object]) -> bool:
         """Take in what threads told, if there is room for all of it."""
         if len(self.queue) + len(messages) > self.room:
             return False
-        self.transferred += len(messages)
+        self.transfer(messages)
         self.told += len(messages)
         self.queue.extend(messages)
         self.wake()
@@ -197,7 +213,7 @@ class Mailbox:
     def put_each(self, messages: list[object]) -> None:
         """Take in what threads told while there was room, though it has been taken since."""
         for message in messages:
-            self.transferred += 1
+            self.transfer([message])
             try:
                 self.put(message)
             except MailboxFull:

@@ -12,7 +12,7 @@ from ._task import current_loop
 from .actor import Actor
 from .exceptions import NotRunning
 from .ref import STOP_TIMEOUT, ActorRef
-from .supervision import Intensity, Restart
+from .supervision import Backoff, Intensity, Restart
 from .telemetry import Instrument, Stats
 
 
@@ -41,8 +41,8 @@ class ActorSystem:
         if self._core is not None:
             raise NotRunning("an actor system is entered once; make another one")
         loop = current_loop()
-        self._nursery = loop.nursery()
         core = Core(loop, self._instruments, get_ident())
+        self._nursery = loop.nursery(core.abort)
         core.nursery = await self._nursery.__aenter__()
         self._core = core
         return self
@@ -89,10 +89,6 @@ class ActorSystem:
         deadline.cancel()
 
     async def _leave(self, core: Core, error: BaseException | None) -> None:
-        if error is not None:
-            # The nursery cancels each task once; a kill also ends one that swallows that.
-            for cell in reversed(core.roots):
-                cell.kill()
         core.inlet.close()
         core.deadlines.close()
         try:
@@ -121,17 +117,20 @@ class ActorSystem:
         name: str | None = None,
         restart: Restart = Restart.TEMPORARY,
         intensity: Intensity = Intensity(),  # noqa: B008  # frozen
+        backoff: Backoff | None = None,
     ) -> Awaitable[ActorRef]:
         """Start an actor and return its ref once `on_start` has returned.
 
         `factory`: an actor class, or anything else that makes a new actor when called without
         arguments (`lambda: Counter(5)`); it is called again for each restart. `name`: unique among
-        the living; found by `find`. `restart` and `intensity`: what follows a crash.
+        the living; found by `find`. `restart`: whether it is restarted when it fails; `intensity`:
+        how often at most; `backoff`: after how long (at once, unless told). What supervises it is
+        its own alone: another root's failures never count here.
 
         Raises what the factory or `on_start` raises (then nothing is left behind), `NameTaken`,
         `HandlerError`, and `NotRunning` outside of the `async with` block.
         """
-        return _cell.spawn(self._running, None, factory, name, restart, intensity)
+        return _cell.spawn(self._running, None, factory, name, restart, (intensity, backoff))
 
     def find(self, name: str) -> ActorRef | None:
         """The living actor of that name, or `None`."""

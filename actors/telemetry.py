@@ -5,9 +5,13 @@ An `Instrument` is called at each moment. With none installed a moment costs an 
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .mailbox import Reason
 from .ref import ActorRef
+
+DEAD_LETTERS = "greenroom.dead_letters"
+"""The group whose members get each `DeadLetter`, by their mailboxes' policies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,19 @@ class DeadLetter:
     message: object
     target: ActorRef
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """What a watcher gets when the actor it watches has ended and all its cleanup is done.
+
+    `how`: `drain`, `stop`, `kill` or `crash`; `error` after a crash, unless the actor had ended
+    before it was watched.
+    """
+
+    ref: ActorRef
+    how: Literal["drain", "stop", "kill", "crash"]
+    error: Exception | None = None
 
 
 @dataclass(slots=True)

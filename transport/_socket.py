@@ -170,9 +170,13 @@ class Socket:
     async def _read(self) -> None:
         """The read pump: it always reads on, so that a disconnect and pongs are always seen."""
         wire, session, tell = self._wire, self.session, self.context.ref.tell
+        outbox = self.outbox
         try:
             while True:
                 for data in await wire.read():
+                    if outbox.crowded:
+                        # Frames may be ready without end: let the answers to them go out.
+                        await asyncio.sleep(0)
                     step = session.take(data)
                     try:
                         if isinstance(step, Step):

@@ -18,11 +18,13 @@ from starlette.requests import HTTPConnection
 from actors import (
     ActorRef,
     ActorSystem,
+    DeadLetter,
     HandlerError,
     Instrument,
     NameTaken,
     NotRunning,
     Restart,
+    Terminated,
     handlers_of,
 )
 
@@ -315,7 +317,12 @@ def _several(codec: Codecs | None) -> list[Codec]:
 
 def _wire_types(connection: type[Connection]) -> list[type]:
     handlers = handlers_of(connection)
-    return [kind for kind, handler in handlers.items() if handler.options.wire]
+    told_by_runtime = (Terminated, DeadLetter)
+    return [
+        kind
+        for kind, handler in handlers.items()
+        if handler.options.wire and kind not in told_by_runtime
+    ]
 
 
 def _signature(connection: type[Connection]) -> inspect.Signature:

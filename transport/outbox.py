@@ -88,6 +88,11 @@ class Outbox:
             self._drop(frame, Reason.CLIENT_SLOW)
             self.relieve()
 
+    @property
+    def crowded(self) -> bool:
+        """Whether it is more than half full."""
+        return len(self.queue) > self._relief
+
     def pace(self) -> Told:
         """What `send` returns: awaiting it waits while the outbox is more than half full."""
         return PACED if len(self.queue) <= self._relief else _Pace(self)

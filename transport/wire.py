@@ -15,8 +15,9 @@ from .codec import Data
 from .exceptions import CloseCode, Disconnected
 from .outbox import Close, Outbox
 
-TURN = 64
-"""Frames of one socket that may go out before the others get a turn."""
+TURN = 128
+"""Frames of one socket that may go out before the others get a turn: as many as an actor may
+handle messages in a turn, so that answers go out as fast as they come."""
 
 
 class Wire(Protocol):

@@ -2,14 +2,20 @@
 
 import asyncio
 import contextlib
-from typing import Any
+import gc
+import time
+import weakref
+from typing import Any, ClassVar
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from actors import (
     Actor,
+    ActorError,
     ActorRef,
+    ActorStopped,
     ActorSystem,
     DeadLetter,
     End,
@@ -18,6 +24,7 @@ from actors import (
     Message,
     Overflow,
     Request,
+    Restart,
     receive,
 )
 
@@ -186,3 +193,198 @@ def test_an_actor_may_have_a_name_of_its_own() -> None:
 def test_a_callback_without_async_is_an_error(name: str) -> None:
     with pytest.raises(HandlerError, match=f"{name} must be an `async def`"):
         type("Plain", (Actor,), {name: lambda self, *arguments: None})
+
+
+class Do(Message):
+    """Have the actor await `function(actor)`."""
+
+    function: Any
+
+
+class Ready(Request[int]):
+    pass
+
+
+class Does(Actor):
+    """Does what it is told to."""
+
+    stop_timeout: ClassVar[float] = 0.02
+
+    @receive
+    async def do(self, message: Do) -> None:
+        await message.function(self)
+
+    @receive
+    async def ready(self, request: Ready) -> int:
+        return 1
+
+
+async def test_a_ref_of_an_actor_that_ended_before_its_spawner_went_on(
+    system: ActorSystem, records: Any
+) -> None:
+    class Brief(Does):
+        async def on_start(self) -> None:
+            self.stop()
+
+    ref = await system.spawn(Brief)
+    ref.tell(1)
+    with pytest.raises(ActorStopped):
+        await ref.ask(Ready())
+    assert records.dead()[0] == (1, "stopped")
+    assert records.letters[0].target is ref
+
+
+async def test_an_outer_cancellation_comes_once(anyio_backend: str) -> None:
+    """A second one would cut off whatever the first set going in a `finally`."""
+    book: list[str] = []
+    entered = anyio.Event()
+
+    async def work(actor: Actor) -> None:
+        entered.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):  # asyncio needs none, Trio does
+                for _ in range(5):
+                    await anyio.lowlevel.checkpoint()
+            book.append("cleaned up")
+
+    async def plainly(actor: Actor) -> None:
+        entered.set()
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            book.append("cleaned up")
+
+    with anyio.CancelScope() as scope:
+        async with ActorSystem() as system:
+            parent = await system.spawn(Does)
+            child: list[ActorRef] = []
+
+            async def have_child(actor: Actor) -> None:
+                child.append(await actor.spawn(Does))
+
+            parent.tell(Do(have_child))
+            await parent.ask(Ready())
+            for ref in (parent, *child):
+                ref.tell(Do(plainly if anyio_backend == "asyncio" else work))
+                await entered.wait()
+                entered = anyio.Event()
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert book == ["cleaned up"] * 2
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("how", ["outer", "on_stop", "timeout", "interrupt"])
+async def test_whoever_swallows_a_cancellation_and_waits_again_is_cancelled_again(  # noqa: C901
+    anyio_backend: str, how: str, monkeypatch: pytest.MonkeyPatch, log: Any
+) -> None:
+    monkeypatch.setattr("actors._recovery.CANCEL_AGAIN", 0.02)
+    monkeypatch.setattr("actors._task.CANCEL_AGAIN", 0.02)
+    entered = anyio.Event()
+    swallowed: list[str] = []
+
+    async def swallow(actor: Actor) -> None:
+        entered.set()
+        for _ in range(2):
+            try:
+                await asyncio.sleep(1000)
+            except asyncio.CancelledError:
+                swallowed.append(how)
+        await asyncio.sleep(1000)
+
+    class Stubborn(Does):
+        async def on_stop(self, end: End) -> None:
+            if how == "on_stop":
+                await swallow(self)
+
+        @receive(timeout=0.02)
+        async def late(self, message: int) -> None:
+            await swallow(self)
+
+        @receive(interruptible=True)
+        async def long(self, message: str) -> None:
+            await swallow(self)
+
+        @receive(interrupt=True)
+        async def halt(self, message: float) -> None:
+            pass
+
+    with anyio.fail_after(5), anyio.CancelScope() as scope:
+        async with ActorSystem() as system:
+            ref = await system.spawn(Stubborn, restart=Restart.TRANSIENT)
+            if how == "outer":
+                ref.tell(Do(swallow))
+                await entered.wait()
+                scope.cancel()
+                await anyio.sleep_forever()
+            elif how == "timeout":
+                ref.tell(1)
+            elif how == "interrupt":
+                ref.tell("")
+                await entered.wait()
+                ref.tell(1.0)
+            if how != "on_stop":
+                assert await ref.ask(Ready()) == 1
+            await ref.stop()
+    assert swallowed == [how] * 2
+
+
+async def test_a_threads_ask_that_is_dropped_at_once_fails_with_the_cause(
+    system: ActorSystem,
+) -> None:
+    ref = await system.spawn(Does)
+    await ref.kill()
+
+    class Slow(Instrument):
+        def dead_letter(self, letter: Any) -> None:
+            time.sleep(0.01)  # the thread gets its turn before the loop goes on
+
+    core: Any = system._core
+    core.instruments = (Slow(),)
+
+    def ask() -> None:
+        with pytest.raises(ActorStopped):
+            ref.ask_blocking(Ready())
+
+    for _ in range(3):
+        await anyio.to_thread.run_sync(ask)
+
+
+async def test_a_ref_kept_after_a_crash_keeps_no_state(
+    system: ActorSystem, records: Any, log: Any
+) -> None:
+    alive: list[weakref.ref[Actor]] = []
+
+    async def fail(actor: Actor) -> None:
+        alive.append(weakref.ref(actor))
+        raise ValueError("boom")
+
+    ref = await system.spawn(Does)
+    ref.tell(Do(fail))
+    await ref.wait()
+    log.clear()  # these keep the error, and so its traceback
+    records.errors.clear()
+    gc.collect()
+    assert alive[0]() is None
+
+
+async def test_an_ask_awaited_after_its_awaiter_was_cancelled_has_no_reply(
+    system: ActorSystem,
+) -> None:
+    gate = anyio.Event()
+
+    async def wait(actor: Actor) -> None:
+        await gate.wait()
+
+    ref = await system.spawn(Does)
+    ref.tell(Do(wait))
+    asked = ref.ask(Ready(), timeout=1000.0)
+    with anyio.move_on_after(0.01):
+        await asked
+    gate.set()
+    with pytest.raises(ActorError, match="given up"):
+        await asked
