@@ -19,52 +19,59 @@ class Tick:
 class MessageTimer:
     """Puts a message into a mailbox, once or again and again."""
 
-    __slots__ = ("_deadlines", "_every", "_mailbox", "_message", "tick", "valid", "waits")
+    __slots__ = ("_every", "_key", "_message", "_timers", "_waiting", "tick", "valid")
 
     def __init__(
-        self,
-        deadlines: Deadlines,
-        mailbox: Mailbox,
-        message: object,
-        delay: float,
-        every: float | None,
+        self, timers: "Timers", key: Hashable, message: object, every: float | None
     ) -> None:
         self.tick = 0
         self.valid = True
-        self.waits = False  # whether its message is queued
-        self._deadlines = deadlines
-        self._mailbox = mailbox
+        self._waiting: Tick | None = None  # in the mailbox
+        self._timers = timers
+        self._key = key
         self._message = message
         self._every = every
-        deadlines.add(self, delay)
 
     def expire(self) -> None:
         if self._every is not None:
-            self._deadlines.add(self, self._every)
-        if not self.waits:  # a slow actor is not buried under what it could not keep up with
-            self.waits = True
-            self._mailbox.offer(Tick(self, self._message))
+            self._timers.deadlines.add(self, self._every)
+        if self._waiting is None:  # a slow actor is not buried under what it can't keep up with
+            self._waiting = tick = Tick(self, self._message)
+            self._timers.mailbox.offer(tick)
+
+    def left(self, tick: Tick) -> None:
+        """A message of its has left the mailbox, to be handled or as a dead letter."""
+        if self._waiting is not tick:
+            return  # it had left already, and was in hand
+        self._waiting = None
+        if self._every is None:
+            self._timers.forget(self._key, self)
 
     def cancel(self) -> None:
         self.valid = False
-        self._deadlines.discard(self)
+        self._timers.deadlines.discard(self)
 
 
 class Timers:
     """See the module's head."""
 
-    __slots__ = ("_deadlines", "_mailbox", "_timers")
+    __slots__ = ("_timers", "deadlines", "mailbox")
 
     def __init__(self, deadlines: Deadlines, mailbox: Mailbox) -> None:
-        self._deadlines = deadlines
-        self._mailbox = mailbox
+        self.deadlines = deadlines
+        self.mailbox = mailbox
         self._timers: dict[Hashable, MessageTimer] = {}
 
     def start(self, key: Hashable, message: object, delay: float, every: float | None) -> None:
         """Start a timer in the place of one with that key."""
         self.cancel(key)
-        timer = MessageTimer(self._deadlines, self._mailbox, message, delay, every)
-        self._timers[key] = timer
+        timer = self._timers[key] = MessageTimer(self, key, message, every)
+        self.deadlines.add(timer, delay)
+
+    def forget(self, key: Hashable, timer: MessageTimer) -> None:
+        """The timer has done what it had to do."""
+        if self._timers.get(key) is timer:
+            del self._timers[key]
 
     def cancel(self, key: Hashable) -> None:
         """Cancel a timer, and have its message that is queued dropped; none is no error."""

@@ -44,19 +44,12 @@ LEAVE = Leave()
 LEAVE_FIRST = Leave(first=True)
 
 
-class Suspend(Control):
-    """Leave the work for now: the actor is to start anew with others."""
-
-    __slots__ = ()
-
-
 class Fail(Control):
     """The actor's children failed too often, and so it fails itself."""
 
     __slots__ = ()
 
 
-SUSPEND = Suspend(first=True)
 FAIL = Fail(first=True)
 
 
@@ -196,7 +189,7 @@ class Worker(ABC):
                 self.drop(item, Reason.ABANDONED)
                 return True
         elif type(item) is Tick:
-            item.timer.waits = False
+            item.timer.left(item)
             if not item.timer.valid:
                 self.drop(item, Reason.REPLACED)
                 return True
@@ -204,14 +197,15 @@ class Worker(ABC):
 
     async def _take_batch(self, first: object, function: Function) -> None:
         """Handle a message together with those of its type that follow it."""
-        queue, mailbox = self.mailbox.queue, self.mailbox
+        queue, mailbox, kind = self.mailbox.queue, self.mailbox, type(message_in(first))
         batch = self.in_hand = Batch([first])
-        while queue and len(batch) < BATCH and type(queue[0]) is type(first):
+        while queue and len(batch) < BATCH and type(message_in(queue[0])) is kind:
             item = queue.popleft()
             if mailbox.waiting:
                 mailbox.admit(item)
-            batch.append(item)
-        await function(self.actor, list(batch))
+            if not self._is_stale(item):
+                batch.append(item)
+        await function(self.actor, [message_in(item) for item in batch])
         self.handled += len(batch)
         self.in_hand = NOTHING
 
@@ -238,6 +232,8 @@ class Worker(ABC):
 
     def drop(self, item: object, reason: Reason) -> None:
         """Make it a dead letter."""
+        if type(item) is Tick:
+            item.timer.left(item)
         self.core.dead_letter(item, self.ref, reason)
 
     def drop_in_hand(self, reason: Reason) -> None:

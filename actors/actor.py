@@ -14,7 +14,7 @@ from .groups import MAILBOX_LANE, Lane
 from .mailbox import Mailbox, Overflow, Reason
 from .message import Request
 from .ref import STOP_TIMEOUT, ActorRef
-from .supervision import Backoff, Directive, Intensity, Restart, Strategy
+from .supervision import Backoff, Directive, Intensity, Restart
 
 A = TypeVar("A", bound="Actor")
 
@@ -108,8 +108,6 @@ class Actor:
     """Seconds `on_stop` may take."""
     directives: ClassVar[Mapping[type[Exception], Directive]] = MappingProxyType({})
     """What a crash calls for, by the exception's type or its nearest base; else a restart."""
-    strategy: ClassVar[Strategy] = Strategy.ONE_FOR_ONE
-    """Which of its children are restarted when one of them fails."""
     intensity: ClassVar[Intensity] = Intensity()
     """How many restarts of its children are too many: then it fails itself."""
     backoff: ClassVar[Backoff | None] = None
@@ -174,7 +172,7 @@ class Actor:
     ) -> Awaitable[ActorRef]:
         """Start a child, which ends before this actor does. See `ActorSystem.spawn`.
 
-        This actor's `strategy`, `intensity` and `backoff` say what follows when it fails.
+        This actor's `intensity` and `backoff` say what follows when it fails.
         """
         return self.__context__.spawn(factory, name=name, restart=restart)
 
@@ -223,10 +221,10 @@ class Actor:
 
         `key`: a timer of the same key is replaced, even if its message is queued already (then a
         dead letter, `replaced`); by default the message's type. Seconds are finite, `delay` at
-        least 0, `every` above 0, else `ValueError`; a timer is late by a sixty-fourth at most. A
-        message that finds the mailbox full is a dead letter; while one waits to be handled, the
-        same timer adds no further one. A restart and the end cancel all timers. (Keyed timers that
-        cannot outlive a restart are Akka's.)
+        least 0, `every` above 0, else `ValueError`; a timer is late by a sixty-fourth at most, each
+        time. A message that finds the mailbox full is a dead letter; while one waits to be handled,
+        the same timer adds no further one. A restart and the end cancel all timers, also those
+        whose message is queued. (Keyed timers that cannot outlive a restart are Akka's.)
         """
         if not 0 <= delay < math.inf:
             raise ValueError(f"a timer's delay is at least 0 seconds and finite, not {delay}")

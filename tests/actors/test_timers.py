@@ -494,6 +494,30 @@ async def test_a_timer_may_interrupt(system: ActorSystem, records: Any) -> None:
     assert records.dead() == [(Generate(), "interrupted")]
 
 
+async def test_an_interrupted_tick_lets_no_second_one_in_beside_the_one_that_waits(
+    system: ActorSystem,
+) -> None:
+    class Working(Desk):
+        @receive(interruptible=True)
+        async def urgent(self, urgent: Urgent) -> None:
+            await working(self)
+
+        @receive(interrupt=True)
+        async def halt(self, halt: Halt) -> None:
+            await halting(self)
+
+    working, halting = Hold(), Hold()
+    ref = await system.spawn(lambda: Working(Book()))
+    ref.tell(Do(lambda actor: actor.start_timer(Urgent(), 0, every=OFTEN)))
+    await working.entered.wait()
+    await pass_time(system)
+    ref.tell(Halt())
+    await halting.entered.wait()
+    await pass_time(system)
+    assert len(ref._mailbox) == 1
+    await ref.kill()
+
+
 class Batching(Desk):
     @receive
     async def beeps(self, beeps: list[Beep]) -> None:

@@ -19,7 +19,6 @@ from actors import (
     Reason,
     Request,
     Restart,
-    Strategy,
     Terminated,
     receive,
 )
@@ -300,24 +299,6 @@ async def test_a_restart_is_no_end_and_keeps_the_watches_of_either(
     notice = await end(ref, "kill")
     assert await watcher.ask(Seen()) == [queued, notice]
     assert records.moments.count(("restarted", watcher.name)) == 1
-
-
-async def test_a_temporary_bystander_of_a_restart_ends(system: ActorSystem, log: Any) -> None:
-    class Parent(Plain):
-        strategy: ClassVar[Strategy] = Strategy.ONE_FOR_ALL
-
-    children: list[ActorRef] = []
-
-    async def spawn(actor: Any) -> None:
-        restarts = (Restart.TRANSIENT, Restart.TEMPORARY, Restart.PERMANENT)
-        children.extend([await actor.spawn(Plain, restart=each) for each in restarts])
-
-    await does(await system.spawn(Parent), spawn)
-    watcher = await watching(system, *children)
-    children[0].tell(Do(fail))
-    await children[1].wait()
-    await does(children[0], lambda actor: None)
-    assert await watcher.ask(Seen()) == [Terminated(children[1], "stop")]
 
 
 class Checking(Watcher):

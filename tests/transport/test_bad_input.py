@@ -6,6 +6,7 @@ log has no traceback of ours.
 
 import json
 import socket
+import threading
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -265,3 +266,19 @@ def test_a_flood_of_bad_frames_is_answered_frame_by_frame(server: Any) -> None:
 
 def test_the_harm_of_the_whole_module(server: Any) -> None:
     server.check()
+
+
+def test_a_burst_of_bad_frames_costs_a_client_that_reads_nothing(server: Any) -> None:
+    """Each is answered, although three times as many are ready at once as its outbox holds."""
+    count = 3000
+    with connect(server.ws_url + "/probe") as client:
+
+        def send() -> None:
+            for _ in range(count):
+                client.send("{")
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        assert {receive(client)["code"] for _ in range(count)} == {"malformed"}
+        sending.join(PATIENCE)
+        lives(client)
