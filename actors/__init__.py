@@ -40,7 +40,7 @@ from .groups import Envelope, Lane
 from .mailbox import Overflow, Reason, Told
 from .message import Message, Request
 from .ref import ActorRef
-from .supervision import Backoff, Directive, Intensity, Restart
+from .supervision import Backoff, Directive, Intensity, Restart, Strategy
 from .system import ActorSystem
 from .telemetry import DEAD_LETTERS, DeadLetter, Instrument, Stats, Terminated
 
@@ -78,6 +78,7 @@ __all__ = [
     "Restart",
     "Stats",
     "StopTimeout",
+    "Strategy",
     "Terminated",
     "Timer",
     "Told",

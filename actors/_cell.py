@@ -22,7 +22,7 @@ from .actor import Actor, End
 from .exceptions import ActorError, ActorStopped, HandlerTimeout, NotRunning, StopTimeout
 from .mailbox import DONE, Reason, Waiter
 from .message import Request
-from .ref import ActorRef
+from .ref import STOP_TIMEOUT, ActorRef
 from .supervision import Restart
 from .telemetry import Terminated
 
@@ -43,7 +43,6 @@ class Cell(Recovery):
         "_ref",
         "_start_error",
         "_started",
-        "_stopped",
         "_timers",
         "_watched",
         "_watchers",
@@ -80,7 +79,6 @@ class Cell(Recovery):
         self.tick = 0  # of its deadline, which is for one thing at a time: it expires itself
         self._at_deadline: Callable[[], object] | None = None
         self.enders: list[Waiter] | None = []  # None once it has ended
-        self._stopped: Actor | None = None  # whose `on_stop` was called
         self._timers: Timers | None = None
         self._watched: dict[Cell, None] | None = None
         self._watchers: dict[Cell, None] | None = None
@@ -147,12 +145,16 @@ class Cell(Recovery):
             self._close(STOPPED)
             self._set_deadline(self.kill, timeout)
             self.mailbox.put_first(LEAVE_FIRST)
-            self._end_rest()
+            self._end_suspension()
         return self.wait()
 
-    def _end_rest(self) -> None:
-        if self.resting is not None:
-            self.resting.set()
+    def stop_itself(self) -> None:
+        """Stop, as its own wish: a permanent actor starts anew after it."""
+        if self._restart_type is not Restart.PERMANENT or self._end is not None:
+            self.stop(STOP_TIMEOUT)
+        elif self._lives and not self._stopping_itself:
+            self._stopping_itself = True
+            self.mailbox.put_first(LEAVE_FIRST)
 
     def kill(self) -> Awaitable[None]:
         if self._lives:
@@ -161,7 +163,7 @@ class Cell(Recovery):
             self.mailbox.put_first(LEAVE_FIRST)
             if self.child_ending is not None:
                 self.child_ending.kill()
-            self._end_rest()
+            self._end_suspension()
             self._clear_deadline()
             self._cancel_hand()
         return self.wait()
@@ -336,15 +338,15 @@ class Cell(Recovery):
                     settling = hand.end()
                     if settling is not None:
                         await settling
-                    if self._end is None and not self.killed:
-                        await self._begin_again()
+                    if self._end is None or self._suspension is not None:
+                        await self._go_on()
             self._finishing = True
             if self.mailbox.closed is None:
                 self._close(self._end)
             self._clear_mail()
             if self._family is not None:
                 await self._family.end(self)
-            if not (self.killed or self._end is None) and self.table.has_end:
+            if not (self.killed or self._end is None or self._stopped) and self.table.has_end:
                 await self._stop_actor(self._end)
         except BaseException as error:
             failure = error
@@ -417,9 +419,6 @@ class Cell(Recovery):
         if self._start_error is not None:
             return
         actor = self.actor
-        if self._stopped is actor:
-            return  # at its own wish
-        self._stopped = actor
         self._set_deadline(self._cancel_hand, actor.stop_timeout)
         try:
             await self._hand_run(lambda: actor.__finish__(end))
@@ -430,7 +429,10 @@ class Cell(Recovery):
                 self._report_on_stop(
                     StopTimeout(f"on_stop took more than {actor.stop_timeout:g} s")
                 )
-        self._clear_deadline()
+
+    def _clear_stop_deadline(self) -> None:
+        if self._at_deadline == self._cancel_hand:
+            self._clear_deadline()
 
     def _report_on_stop(self, error: Exception) -> None:
         log("error", "on_stop failed", error, actor=self.name)
@@ -452,6 +454,7 @@ class Cell(Recovery):
         del core.cells[self.name]
         if self._siblings is not None:
             self._siblings.remove(self)
+        self._release_suspension()
         actor, ref, end = self.actor, self.ref, self._end
         self.add_settled(core.ended)  # nothing is queued or in hand any more
         self._let_go(ref)
@@ -495,7 +498,7 @@ class Cell(Recovery):
         """A ref that is kept keeps no state alive, and one that is not leaves no reference cycle:
         what a short life left to the garbage collector took a tenth of its time."""
         del self.actor, self._factory
-        self._ref = self._hand = self._stopped = None
+        self._ref = self._hand = None
         self._weak_ref = weakref.ref(ref)
         self.mailbox.drop = functools.partial(self.core.late, weakref.ref(self))
         # Its traceback would lead to the actor; and deadlines, if it was infinite, to this cell.

@@ -1,24 +1,25 @@
 """What follows a failure: an actor's lives, one after the other under the same ref.
 
 The crash is accounted for and told, its family's supervision decides, and the actor's own task
-carries that out: a restart, maybe after a rest; or the end, and maybe the failure of its parent.
+carries that out: a restart of this actor, maybe after a rest, maybe of others with it; or its end.
+An actor that is to start anew for another's sake is *suspended* until that one has it revived.
 """
 
+import functools
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
 from ._ask import is_ask, message_in
 from ._core import Core
 from ._deadlines import Deadline
-from ._family import Family
-from ._latch import Latch
+from ._family import Family, Regroup, Suspension
 from ._log import log
 from ._task import CANCEL_AGAIN, Hand, Work
-from ._work import FAIL, LEAVE_FIRST, NOTHING, Worker
+from ._work import FAIL, NOTHING, SUSPEND, Worker
 from .actor import Actor, End
-from .exceptions import ActorCrashed, HandlerTimeout
-from .mailbox import Control, Reason
+from .exceptions import ActorCrashed, HandlerTimeout, IntensityExceeded
+from .mailbox import DONE, Control, Reason
 from .ref import STOP_TIMEOUT
 from .supervision import (
     Action,
@@ -27,6 +28,7 @@ from .supervision import (
     Directive,
     Intensity,
     Restart,
+    Strategy,
     directive_for,
 )
 
@@ -45,15 +47,17 @@ class Recovery(Worker):
         "_family",
         "_hand",
         "_limits",
+        "_queues",
         "_restart_type",
         "_rushing",
         "_siblings",
-        "_stops_itself",
+        "_stopped",
+        "_stopping_itself",
+        "_suspension",
         "_timed_out",
         "child_ending",
         "killed",
         "name",
-        "resting",
     )
 
     name: str
@@ -70,8 +74,10 @@ class Recovery(Worker):
         self._limits = limits  # a root's own; a child has its parent's
         self._family: Family | None = None  # from the first child on
         self._siblings: Family | None = None  # a root's only from its first failure on
-        self._stops_itself = False
-        self.resting: Latch | None = None  # between a failure and the restart
+        self._suspension: Suspension | None = None
+        self._stopping_itself = False  # by its own wish, which is for this life alone
+        self._stopped = False  # on_stop has run for this life
+        self._queues = False  # for the restart of others to be over
         self._failed: Exception | None = None  # by its children
         self._hand: Hand | None = None
         self._end: End | None = None
@@ -107,6 +113,10 @@ class Recovery(Worker):
     @abstractmethod
     async def _stop_actor(self, end: End) -> None:
         """Run `on_stop`, under its deadline."""
+
+    @abstractmethod
+    def _clear_stop_deadline(self) -> None:
+        """The deadline of `on_stop` is not the next life's."""
 
     @property
     @abstractmethod
@@ -176,21 +186,23 @@ class Recovery(Worker):
         """Its children's, made for the first."""
         if self._family is None:
             cls = type(self.actor)
-            self._family = Family(self, cls.intensity, cls.backoff)
+            self._family = Family(self, cls.strategy, cls.intensity, cls.backoff)
         return self._family
 
     def _decide(self, directive: Directive | None) -> Decision["Recovery"]:
         siblings = self._siblings
         if siblings is None:
             assert self._limits is not None
-            siblings = self._siblings = Family(None, *self._limits)
+            siblings = self._siblings = Family(None, Strategy.ONE_FOR_ONE, *self._limits)
             siblings.children[self] = self._restart_type
         return siblings.decide(self, directive, self.core.loop.now())
 
     async def _fail(self, error: Exception, *, starting: bool = False) -> None:
         """After a crash: do as is decided, until a start succeeds or the end is decided."""
         decision = self._crash(error, starting=starting)
+        waiting: tuple[Recovery, ...] = ()
         while decision.action is Action.RESTART:
+            waiting = decision.start
             try:
                 await self._carry_out(decision, error)
             except Exception as again:  # noqa: BLE001  # a failed restart is a crash as well
@@ -200,18 +212,31 @@ class Recovery(Worker):
                 return
         if decision.action is not Action.RESUME:
             self._end_after(decision, error, End("crash", error))
+            self._revive(waiting, error)
+
+    async def _go_on(self) -> None:
+        """The work was left, but not for an end that is decided."""
+        self._calm()
+        self._timed_out = None
+        if not self.leaving:
+            await self._stay_suspended()
+        elif not self.killed:
+            await self._begin_again()
 
     async def _begin_again(self) -> None:
         """It stopped by its own wish, which only a permanent actor outlives."""
-        self._calm()
-        self._timed_out = None
         self.drop_timers()
         if self._family is not None:
             await self._family.end(self)
-        await self._stop_actor(STOPPED)
+        if not self._ends:
+            self._stopped = True
+            await self._stop_actor(STOPPED)
+            self._clear_stop_deadline()
         if self._ends:
             return
         self.leaving = False
+        if self._restarts_anyway():
+            return
         decision = self._decide(None)
         if decision.action is not Action.RESTART:
             self._end_after(decision, None, STOPPED)
@@ -229,14 +254,89 @@ class Recovery(Worker):
         self.leaving = True
 
     async def _carry_out(self, decision: Decision["Recovery"], error: Exception | None) -> None:
-        """Restart this actor, after a rest if there is to be one."""
+        """Restart this actor, and the others that share its restart."""
+        siblings = self._siblings
+        assert siblings is not None
         self.drop_timers()
         if self._family is not None:
             await self._family.end(self)
-        if decision.delay and not self._ends:
-            await self._rest(decision.delay)
-        if not self._ends:
-            await self._start_anew(error)
+        if self._restarts_anyway():
+            return
+        if decision.stop:
+            await self._regroup(siblings, decision, error)
+        elif await self._rested(siblings, decision):
+            await self._start_all(decision, error, set())
+
+    async def _start_all(
+        self,
+        decision: Decision["Recovery"],
+        error: Exception | None,
+        waiting: "set[Recovery]",
+    ) -> None:
+        """Start each in order: the others also if this one is to end by now."""
+        for each in decision.start:
+            waiting.discard(each)
+            if each is not self:
+                await self._hand_run(functools.partial(_wait_for, each.revive(error)))
+            elif not self._ends:
+                await self._start_anew(error)
+
+    async def _rested(self, siblings: Family, decision: Decision["Recovery"]) -> bool:
+        """Rest; whether nobody else has taken over meanwhile."""
+        if not decision.delay or self._ends:
+            return True
+        rest = await self._rest(decision.delay)
+        if rest.taken:
+            self._suspension = rest
+            self.mailbox.put_first(SUSPEND)
+            return False
+        return not self._restarts_anyway()
+
+    async def _regroup(
+        self, siblings: Family, decision: Decision["Recovery"], error: Exception | None
+    ) -> None:
+        if not await self._has_turn(siblings):
+            return
+        others = [each for each in decision.start if each is not self]
+        regroup = siblings.regroup = Regroup(self.core.loop.new_waiter, others)
+        try:
+            await self._hand_run(lambda: siblings.suspend(decision.stop))
+            if decision.delay and not self._ends:
+                siblings.regroup = None  # one that fails meanwhile takes over
+                regroup.over.set()
+                if not await self._rested(siblings, decision):
+                    return
+                if not await self._has_turn(siblings) and not self._ends:
+                    return
+                regroup = siblings.regroup = Regroup(self.core.loop.new_waiter, others)
+            await self._start_all(decision, error, regroup.waiting)
+        finally:
+            if siblings.regroup is regroup:
+                siblings.regroup = None
+            regroup.over.set()
+
+    async def _has_turn(self, siblings: Family) -> bool:
+        """Wait until no restart of others is under way; false if that is to restart this one."""
+        while siblings.regroup is not None:
+            if self._ends or self._restarts_anyway():
+                return False
+            self._queues = True
+            await self._hand_run(functools.partial(_wait_for, siblings.regroup.over))
+            self._queues = False
+        return self._suspension is None
+
+    def _revive(self, others: "Iterable[Recovery]", error: Exception | None) -> None:
+        """Let go those who still wait for this one to go on with the restart of all."""
+        for other in others:
+            if other is not self:
+                other.revive(error)
+
+    def _restarts_anyway(self) -> bool:
+        """Whether another's restart of several is about to restart this one; if so, it waits."""
+        regroup = None if self._siblings is None else self._siblings.regroup
+        if self._suspension is None and regroup is not None and self in regroup.waiting:
+            self.suspend(STOP_TIMEOUT)
+        return self._suspension is not None
 
     def _crash(self, error: Exception, *, starting: bool = False) -> Decision["Recovery"]:
         """Count and report a crash; what follows."""
@@ -244,9 +344,11 @@ class Recovery(Worker):
         item = self.take_crashed()
         if self._ends:
             decision: Decision[Recovery] = Decision(Action.END)
+        elif self._restarts_anyway():
+            decision = Decision(Action.RESUME)
         else:
             directive = directive_for(error, self.actor.directives)
-            if starting and directive is Directive.RESUME:
+            if directive is Directive.RESUME and (starting or isinstance(error, IntensityExceeded)):
                 directive = Directive.RESTART  # there is nothing to go on with
             decision = self._decide(directive)
         restarts = decision.action in (Action.RESTART, Action.RESUME)
@@ -271,7 +373,7 @@ class Recovery(Worker):
         if self._family is not None:
             self._family.reset()
         self._failed = None
-        self._stops_itself = False
+        self._stopping_itself = self._stopped = False
         actor = self._renew()
         if await self._hand_run(actor.on_start):
             return
@@ -303,25 +405,81 @@ class Recovery(Worker):
             if error is not None:  # it has not started anew since
                 raise error
             return False
-        if not self._ends and self._end is None and not self._stops_itself:
-            return False  # the wish of an earlier life
+        if control is SUSPEND:
+            return self._suspension is not None
+        if self._end is None and not self.killed and not self._stopping_itself:
+            return False  # it was a former life's wish
         self.leaving = True
         return True
 
-    def stop_itself(self) -> None:
-        """Stop, as its own wish: a permanent actor starts anew after it."""
-        if self._restart_type is not Restart.PERMANENT or self._end is not None:
-            self.stop(STOP_TIMEOUT)
-        elif self._lives and not self._stops_itself:
-            self._stops_itself = True
-            self.mailbox.put_first(LEAVE_FIRST)
+    # Between two lives.
 
-    async def _rest(self, delay: float) -> None:
-        """Wait before a restart; the end cuts it short."""
-        self.resting = resting = Latch(self.core.loop.new_waiter)
-        timer = self.call_later(delay, resting.set)
+    def suspend(self, timeout: float) -> Awaitable[None]:
+        """Have its life end, so that another can begin by `revive`; wait until it has ended.
+
+        The handler in hand has `timeout` seconds, then it is cancelled."""
+        if self._suspension is None:
+            if self._ends:
+                return self.wait()
+            self._suspension = suspension = Suspension(self.core.loop.new_waiter)
+            self.mailbox.put_first(SUSPEND)
+            self._hasten(timeout, lambda: not suspension.reached.is_set)
+        self._suspension.taken = True
+        return self._suspension.reached
+
+    def revive(self, error: Exception | None) -> Awaitable[None]:
+        """Begin a new life, if it is suspended; wait until it has started or failed."""
+        suspension = self._suspension
+        if suspension is None:
+            return DONE
+        suspension.error = error
+        suspension.revived.set()
+        return suspension.started
+
+    def _end_suspension(self) -> None:
+        if self._suspension is not None:
+            self._suspension.revived.set()
+        if self._queues:
+            self._cancel_hand()
+
+    def _release_suspension(self) -> None:
+        if self._suspension is not None:
+            self._suspension.reached.set()
+            self._suspension.revived.set()
+            self._suspension.started.set()
+
+    async def _stay_suspended(self) -> None:
+        suspension = self._suspension
+        assert suspension is not None
+        self.drop_timers()
+        if self._family is not None:
+            await self._family.end(self)
+        suspension.reached.set()
+        await suspension.revived
+        self._suspension = None
+        if self._ends:
+            suspension.started.set()
+            return
         try:
-            await resting
+            await self._start_anew(suspension.error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, supervision decides
+            suspension.started.set()
+            await self._fail(error, starting=True)
+        finally:
+            suspension.started.set()
+
+    async def _rest(self, delay: float) -> Suspension:
+        """Wait before a restart; the end, or another's restart of all, cuts it short."""
+        self._suspension = suspension = Suspension(self.core.loop.new_waiter)
+        suspension.reached.set()
+        timer = self.call_later(delay, suspension.revived.set)
+        try:
+            await suspension.revived
         finally:
             timer.cancel()
-            self.resting = None
+            self._suspension = None
+        return suspension
+
+
+async def _wait_for(awaitable: Awaitable[None]) -> None:
+    await awaitable

@@ -44,12 +44,19 @@ LEAVE = Leave()
 LEAVE_FIRST = Leave(first=True)
 
 
+class Suspend(Control):
+    """Leave the work for now: the actor is to start anew with others."""
+
+    __slots__ = ()
+
+
 class Fail(Control):
     """The actor's children failed too often, and so it fails itself."""
 
     __slots__ = ()
 
 
+SUSPEND = Suspend(first=True)
 FAIL = Fail(first=True)
 
 

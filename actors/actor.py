@@ -14,7 +14,7 @@ from .groups import MAILBOX_LANE, Lane
 from .mailbox import Mailbox, Overflow, Reason
 from .message import Request
 from .ref import STOP_TIMEOUT, ActorRef
-from .supervision import Backoff, Directive, Intensity, Restart
+from .supervision import Backoff, Directive, Intensity, Restart, Strategy
 
 A = TypeVar("A", bound="Actor")
 
@@ -108,6 +108,8 @@ class Actor:
     """Seconds `on_stop` may take."""
     directives: ClassVar[Mapping[type[Exception], Directive]] = MappingProxyType({})
     """What a crash calls for, by the exception's type or its nearest base; else a restart."""
+    strategy: ClassVar[Strategy] = Strategy.ONE_FOR_ONE
+    """Which of its children are restarted when one of them fails."""
     intensity: ClassVar[Intensity] = Intensity()
     """How many restarts of its children are too many: then it fails itself."""
     backoff: ClassVar[Backoff | None] = None
@@ -172,7 +174,7 @@ class Actor:
     ) -> Awaitable[ActorRef]:
         """Start a child, which ends before this actor does. See `ActorSystem.spawn`.
 
-        This actor's `intensity` and `backoff` say what follows when it fails.
+        This actor's `strategy`, `intensity` and `backoff` say what follows when it fails.
         """
         return self.__context__.spawn(factory, name=name, restart=restart)
 
