@@ -1,4 +1,4 @@
-"""The cell: runs one actor, from its start to its end, and decides what follows a failure.
+"""The cell: runs one actor, from its start to its end; `_recovery` says what follows a failure.
 
 One task for each actor, which works off the mail (`Worker.work`); a kill or a deadline cancels the
 work in hand through the cell's `Hand`, and the life goes on from there.
