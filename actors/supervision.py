@@ -257,19 +257,3 @@ def _restarts(restart: Restart, directive: Directive | None) -> bool:
     if directive is None:
         return restart is Restart.PERMANENT
     return directive is not Directive.STOP and restart is not Restart.TEMPORARY
-
-
-class Supervision:
-    """Decides for one actor alone, as the only child of a supervisor of its own."""
-
-    __slots__ = ("_restart", "_supervisor")
-
-    def __init__(self, restart: Restart, intensity: Intensity) -> None:
-        self._restart = restart
-        self._supervisor = Supervisor[None](intensity=intensity)
-
-    def restarts_after_crash(self, now: float) -> bool:
-        """Whether the actor is restarted after a crash at `now` (seconds of any steady clock)."""
-        children = {None: self._restart}
-        decision = self._supervisor.decide(None, children, now, Directive.RESTART)
-        return decision.action is Action.RESTART

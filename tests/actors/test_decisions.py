@@ -18,7 +18,6 @@ from actors.supervision import (
     Decision,
     Directive,
     Strategy,
-    Supervision,
     Supervisor,
     directive_for,
 )
@@ -615,6 +614,7 @@ def test_a_supervisor_by_default() -> None:
 
 @pytest.mark.parametrize("restart", Restart)
 def test_an_actor_on_its_own(restart: Restart) -> None:
-    alone = Supervision(restart, Intensity(restarts=1, seconds=5.0))
-    granted = [alone.restarts_after_crash(now) for now in (0.0, 4.0, 5.0)]
+    alone: Supervisor[str] = Supervisor(intensity=Intensity(restarts=1, seconds=5.0))
+    decisions = [alone.decide("a", {"a": restart}, now, RESTART) for now in (0.0, 4.0, 5.0)]
+    granted = [decision.action is Action.RESTART for decision in decisions]
     assert granted == ([False] * 3 if restart is TEMPORARY else [True, False, True])

@@ -20,7 +20,7 @@ from actors import (
     Restart,
     receive,
 )
-from actors.supervision import Supervision
+from actors.supervision import Action, Directive, Supervisor
 
 pytestmark = pytest.mark.anyio
 
@@ -326,6 +326,11 @@ async def test_a_crash_in_the_handler_of_an_ask_and_of_a_tell_restart_alike(
     assert system.stats().crashed == 2
 
 
+def action_after_crash(supervisor: Supervisor[None], restart: Restart, now: float) -> Action:
+    """What follows the crash of an only child."""
+    return supervisor.decide(None, {None: restart}, now, Directive.RESTART).action
+
+
 @given(
     restarts=st.integers(0, 5),
     seconds=st.floats(0.1, 10),
@@ -334,13 +339,13 @@ async def test_a_crash_in_the_handler_of_an_ask_and_of_a_tell_restart_alike(
 def test_the_intensity_is_a_sliding_window(
     restarts: int, seconds: float, gaps: list[float]
 ) -> None:
-    supervision = Supervision(Restart.TRANSIENT, Intensity(restarts, seconds))
+    supervisor = Supervisor[None](intensity=Intensity(restarts, seconds))
     granted: list[float] = []
     now = 0.0
     for gap in gaps:
         now += gap
         recent = [time for time in granted if time > now - seconds]
-        if supervision.restarts_after_crash(now):
+        if action_after_crash(supervisor, Restart.TRANSIENT, now) is Action.RESTART:
             assert len(recent) < restarts
             granted.append(now)
         else:
@@ -348,7 +353,8 @@ def test_the_intensity_is_a_sliding_window(
 
 
 def test_a_temporary_actor_is_never_restarted() -> None:
-    assert not Supervision(Restart.TEMPORARY, Intensity(5, 5)).restarts_after_crash(0.0)
+    supervisor = Supervisor[None](intensity=Intensity(5, 5))
+    assert action_after_crash(supervisor, Restart.TEMPORARY, 0.0) is Action.END
 
 
 @pytest.mark.parametrize(("restarts", "seconds"), [(-1, 5.0), (1, 0.0), (1, float("nan"))])
