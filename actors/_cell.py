@@ -54,14 +54,11 @@ class Cell(Recovery):
         "tick",
     )
 
-    _weak_ref: "weakref.ref[ActorRef]"  # once it has ended
-
     def __init__(
         self,
         core: Core,
         parent: "Cell | None",
         factory: Callable[[], Actor],
-        name: str | None,
         restart: Restart,
         limits: Limits | None,
     ) -> None:
@@ -71,6 +68,7 @@ class Cell(Recovery):
         super().__init__(core, actor, restart, limits)
         self._factory = factory
         self._ref: ActorRef | None = ActorRef(self, core.inlet, core.thread)
+        self._weak_ref: weakref.ref[ActorRef] | None = None  # once it has ended
         self.joined: dict[str, None] = {}
         self.parent = parent
         self._started: Waiter | None = None
@@ -84,15 +82,13 @@ class Cell(Recovery):
         self._watchers: dict[Cell, None] | None = None
         actor.__attach__(self)
         self.introduced = False
-        self.name = core.registry.add(name, type(actor), self)  # last: all else may raise
-        if parent is not None:
-            self._siblings = parent.family()
-            self._siblings.children[self] = restart
 
     @property
     def ref(self) -> ActorRef:
         """Its address."""
-        ref = self._ref or self._weak_ref()
+        ref = self._ref
+        if ref is None and self._weak_ref is not None:
+            ref = self._weak_ref()
         if ref is None:  # nobody has the ended actor's any more, so another one is as good
             ref = ActorRef(self, self.core.inlet, self.core.thread)
             self._weak_ref = weakref.ref(ref)
@@ -132,7 +128,7 @@ class Cell(Recovery):
 
     def drain(self, timeout: float) -> Awaitable[None]:
         self._drain(self.kill, timeout)
-        return _Wait(self)
+        return self
 
     def _drain(self, then: Callable[[], object], timeout: float) -> None:
         if self._end is None and self._lives:
@@ -146,7 +142,7 @@ class Cell(Recovery):
             self._set_deadline(self.kill, timeout)
             self.mailbox.put_first(LEAVE_FIRST)
             self._end_suspension()
-        return self.wait()
+        return self
 
     def stop_itself(self) -> None:
         """Stop, as its own wish: a permanent actor starts anew after it."""
@@ -166,7 +162,7 @@ class Cell(Recovery):
             self._end_suspension()
             self._clear_deadline()
             self._cancel_hand()
-        return self.wait()
+        return self
 
     def kill_again(self) -> None:
         """Kill it; if it was killed before, cancel once more what it still does."""
@@ -174,17 +170,29 @@ class Cell(Recovery):
             self._hand.cancel(again=True)
         self.kill()
 
-    def wait(self) -> Awaitable[None]:
-        return _Wait(self)
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Wait for its end; not in its own handler, which the end waits for."""
+        enders = self.enders
+        if enders is None or self.is_current():
+            return DONE.__await__()
+        if len(enders) >= PRUNE:
+            enders[:] = [waiter for waiter in enders if not waiter.done()]
+        waiter = self.core.loop.new_waiter()
+        enders.append(waiter)
+        return waiter.__await__()
 
     def time_out(self, error: HandlerTimeout) -> None:
         """Cancel the handler in hand, which ran past its deadline."""
         self._timed_out = error
         self._cancel_hand()
 
-    def begin(self) -> bool:
-        """Start the task; whether there is an `on_start` to wait for."""
-        core = self.core
+    def begin(self, name: str | None) -> bool:
+        """Start the task under that name; whether there is an `on_start` to wait for."""
+        core, parent = self.core, self.parent
+        self.name = core.registry.add(name, type(self.actor), self)
+        if parent is not None:
+            self._siblings = parent.family()
+            self._siblings.children[self] = self._restart_type
         if self.table.has_on_start:
             self._started = core.loop.new_waiter()
         try:
@@ -343,7 +351,8 @@ class Cell(Recovery):
             self._finishing = True
             if self.mailbox.closed is None:
                 self._close(self._end)
-            self._clear_mail()
+            if self.mailbox.queue or self.mailbox.waiting:
+                self._clear_mail()
             if self._family is not None:
                 await self._family.end(self)
             if not (self.killed or self._end is None or self._stopped) and self.table.has_end:
@@ -389,12 +398,11 @@ class Cell(Recovery):
         if self.mailbox.closed is None:
             for topic in self.joined:
                 self.core.groups.leave(topic, self.ref)
-            self.drop_timers()
+            if self._timers is not None:
+                self._timers.clear()
         self.mailbox.close(Reason.KILLED if self.killed else Reason.STOPPED)
 
     def _set_deadline(self, function: Callable[[], object], timeout: float) -> None:
-        if self.tick:
-            self._clear_deadline()
         self._at_deadline = function
         self.core.deadlines.add(self, timeout)
 
@@ -410,9 +418,7 @@ class Cell(Recovery):
             function()
 
     def _clear_mail(self) -> None:
-        mailbox = self.mailbox
-        if mailbox.queue or mailbox.waiting:
-            mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)
+        self.mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)
 
     async def _stop_actor(self, end: End) -> None:
         """Run `on_stop`, under its deadline."""
@@ -443,18 +449,20 @@ class Cell(Recovery):
         """The framework's own cleanup: whatever happened, nothing of the actor stays behind."""
         if self.enders is None:
             return
-        core = self.core
+        core, mailbox = self.core, self.mailbox
         if self.tick:
-            self._clear_deadline()
+            core.deadlines.discard(self)
         if self._rushing is not None:
             self._calm()
-        if self.mailbox.closed is None or self.in_hand is not NOTHING or self._family is not None:
+        if mailbox.closed is None or self.in_hand is not NOTHING or self._family is not None:
             self._abandon()
-        self._clear_mail()
+        if mailbox.queue or mailbox.waiting:
+            self._clear_mail()
         del core.cells[self.name]
         if self._siblings is not None:
             self._siblings.remove(self)
-        self._release_suspension()
+        if self._suspension is not None:
+            self._suspension.release()
         actor, ref, end = self.actor, self.ref, self._end
         self.add_settled(core.ended)  # nothing is queued or in hand any more
         self._let_go(ref)
@@ -507,25 +515,6 @@ class Cell(Recovery):
             self._end = End(self._end.how)
 
 
-class _Wait:
-    """Waits for a cell's end; at once in its own handler, which the end waits for."""
-
-    __slots__ = ("_cell",)
-
-    def __init__(self, cell: Cell) -> None:
-        self._cell = cell
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        enders = self._cell.enders
-        if enders is None or self._cell.is_current():
-            return DONE.__await__()
-        if len(enders) >= PRUNE:
-            enders[:] = [waiter for waiter in enders if not waiter.done()]
-        waiter = self._cell.core.loop.new_waiter()
-        enders.append(waiter)
-        return waiter.__await__()
-
-
 async def spawn(
     core: Core,
     parent: Cell | None,
@@ -539,7 +528,7 @@ async def spawn(
         raise NotRunning(f"{'the system' if parent is None else parent.name} is not running")
     if get_ident() != core.thread:
         raise RuntimeError("spawn in the loop's own thread")
-    cell = Cell(core, parent, factory, name, restart, limits)
-    if cell.begin():
+    cell = Cell(core, parent, factory, restart, limits)
+    if cell.begin(name):
         await cell.started()
     return cell.ref

@@ -70,8 +70,11 @@ class Deadlines:
     def add(self, deadline: Expiring, delay: float) -> None:
         """Have `deadline.expire()` called after `delay` seconds, in a tick that has not begun.
 
-        An infinite one never expires, and after `close` none does.
+        One that was added before is moved. An infinite one never expires, and after `close`
+        none does.
         """
+        if deadline.tick:
+            self.discard(deadline)
         if self.closed or delay == INFINITY:
             return
         tick = int((self._now() + delay) * PER_SECOND) + 1

@@ -121,3 +121,9 @@ class Suspension:
         self.started = Latch(new_waiter)
         self.error: Exception | None = None
         self.taken = False
+
+    def release(self) -> None:
+        """Its actor has ended: nobody waits any longer."""
+        self.reached.set()
+        self.revived.set()
+        self.started.set()

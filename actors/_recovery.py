@@ -7,8 +7,8 @@ An actor that is to start anew for another's sake is *suspended* until that one 
 
 import functools
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from typing import Any, TypeAlias
 
 from ._ask import is_ask, message_in
 from ._core import Core
@@ -16,10 +16,10 @@ from ._deadlines import Deadline
 from ._family import Family, Regroup, Suspension
 from ._log import log
 from ._task import CANCEL_AGAIN, Hand, Work
-from ._work import FAIL, NOTHING, SUSPEND, Worker
+from ._work import FAIL, NOTHING, SUSPEND, Order, Worker
 from .actor import Actor, End
 from .exceptions import ActorCrashed, HandlerTimeout, IntensityExceeded
-from .mailbox import DONE, Control, Reason
+from .mailbox import DONE, Reason
 from .ref import STOP_TIMEOUT
 from .supervision import (
     Action,
@@ -87,7 +87,7 @@ class Recovery(Worker):
         self._rushing: Deadline | None = None
 
     @abstractmethod
-    def wait(self) -> Awaitable[None]:
+    def __await__(self) -> Generator[Any, Any, None]:
         """Wait for its end."""
 
     @abstractmethod
@@ -398,14 +398,14 @@ class Recovery(Worker):
 
         self._rush(timeout, check)
 
-    def take_control(self, control: Control) -> bool:
-        if control is FAIL:
+    def take_order(self, order: Order) -> bool:
+        if order is FAIL:
             self._calm()
             error, self._failed = self._failed, None
             if error is not None:  # it has not started anew since
                 raise error
             return False
-        if control is SUSPEND:
+        if order is SUSPEND:
             return self._suspension is not None
         if self._end is None and not self.killed and not self._stopping_itself:
             return False  # it was a former life's wish
@@ -420,7 +420,7 @@ class Recovery(Worker):
         The handler in hand has `timeout` seconds, then it is cancelled."""
         if self._suspension is None:
             if self._ends:
-                return self.wait()
+                return self
             self._suspension = suspension = Suspension(self.core.loop.new_waiter)
             self.mailbox.put_first(SUSPEND)
             self._hasten(timeout, lambda: not suspension.reached.is_set)
@@ -441,12 +441,6 @@ class Recovery(Worker):
             self._suspension.revived.set()
         if self._queues:
             self._cancel_hand()
-
-    def _release_suspension(self) -> None:
-        if self._suspension is not None:
-            self._suspension.reached.set()
-            self._suspension.revived.set()
-            self._suspension.started.set()
 
     async def _stay_suspended(self) -> None:
         suspension = self._suspension

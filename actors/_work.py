@@ -34,30 +34,20 @@ def _count(in_hand: object) -> int:
     return len(in_hand) if isinstance(in_hand, Batch) else int(in_hand is not NOTHING)
 
 
-class Leave(Control):
-    """Leave the work: the actor's end was decided."""
+class Order(Control):
+    """Something for the actor's task to act upon between two messages."""
 
     __slots__ = ()
 
 
-LEAVE = Leave()
-LEAVE_FIRST = Leave(first=True)
-
-
-class Suspend(Control):
-    """Leave the work for now: the actor is to start anew with others."""
-
-    __slots__ = ()
-
-
-class Fail(Control):
-    """The actor's children failed too often, and so it fails itself."""
-
-    __slots__ = ()
-
-
-SUSPEND = Suspend(first=True)
-FAIL = Fail(first=True)
+LEAVE = Order()
+"""Leave the work: the actor's end was decided."""
+LEAVE_FIRST = Order(first=True)
+"""The same before all mail."""
+SUSPEND = Order(first=True)
+"""Leave the work for now: the actor is to start anew with others."""
+FAIL = Order(first=True)
+"""The actor's children failed too often, and so it fails itself."""
 
 
 class Notice(Control):
@@ -133,8 +123,13 @@ class Worker(ABC):
                     self.in_hand = item
                     await function(actor, item)
                     self.handled += 1
-                elif await self._take_other(item, table):
-                    return
+                elif type(item) is Order:
+                    self.in_hand = NOTHING
+                    mailbox.took_control()
+                    if self.take_order(item):
+                        return
+                else:
+                    await self._take_other(item, table)
             self.in_hand = NOTHING
             if queue:
                 await checkpoint()
@@ -145,20 +140,21 @@ class Worker(ABC):
                 finally:
                     mailbox.waiter = None
 
-    async def _take_other(self, item: object, table: Table) -> bool:
-        """Handle what the table does not name; whether to leave the work."""
+    async def _take_other(self, item: object, table: Table) -> None:
+        """Handle what the table does not name."""
         self.in_hand = NOTHING
         if isinstance(item, Control):
             self.mailbox.took_control()
-            return await self._take_control(item, table)
+            await self._take_control(item, table)
+            return
         if self._is_stale(item):
-            return False
+            return
         message = message_in(item)
         function = table[type(message)]
         self.in_hand = item
         if function is None and type(message) in table.batches:
             await self._take_batch(item, table.batches[type(message)])
-            return False
+            return
         if function is None:
             dealt_with = not is_ask(item) and self.actor.__unhandled__(message)
             self.in_hand = NOTHING
@@ -166,7 +162,7 @@ class Worker(ABC):
                 self.handled += 1
             else:
                 self.drop(item, Reason.UNHANDLED)
-            return False
+            return
         reply = await function(self.actor, message)
         self.handled += 1
         self.in_hand = NOTHING
@@ -175,18 +171,14 @@ class Worker(ABC):
                 self.core.dead_letter(reply, self.ref, Reason.LATE)
             else:
                 item.answer(reply)
-        return False
 
-    async def _take_control(self, item: Control, table: Table) -> bool:
+    async def _take_control(self, item: Control, table: Table) -> None:
         if isinstance(item, Call):
             await item.function(self.actor)
         elif isinstance(item, Notice):
             function = table[Terminated] if self.heard(item.message.ref) else None
             if function is not None:
                 await function(self.actor, item.message)
-        else:
-            return self.take_control(item)
-        return False
 
     def _is_stale(self, item: object) -> bool:
         """Whether nobody wants it handled any more; then it is a dead letter."""
@@ -232,8 +224,8 @@ class Worker(ABC):
         """A notice has arrived; whether it is still wanted."""
 
     @abstractmethod
-    def take_control(self, control: Control) -> bool:
-        """Act on what the runtime itself put there; whether to leave the work."""
+    def take_order(self, order: Order) -> bool:
+        """Act on an order; whether to leave the work."""
 
     # Accounting.
 

@@ -1,9 +1,9 @@
 """`ActorRef`: the address of an actor, good for its whole life and harmless after it."""
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from threading import get_ident
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ._inlet import Inlet
 from .exceptions import NotRunning
@@ -29,7 +29,7 @@ class Target(Protocol):
     def drain(self, timeout: float) -> Awaitable[None]: ...
     def stop(self, timeout: float) -> Awaitable[None]: ...
     def kill(self) -> Awaitable[None]: ...
-    def wait(self) -> Awaitable[None]: ...
+    def __await__(self) -> Generator[Any, Any, None]: ...
     @property
     def alive(self) -> bool: ...
 
@@ -113,7 +113,7 @@ class ActorRef:
         """
         if get_ident() != self._thread:
             self._call(lambda: self._cell.drain(timeout))
-            return self._cell.wait()
+            return self._cell
         return self._cell.drain(timeout)
 
     def stop(self, *, timeout: float = STOP_TIMEOUT) -> Awaitable[None]:
@@ -123,19 +123,19 @@ class ActorRef:
         """
         if get_ident() != self._thread:
             self._call(lambda: self._cell.stop(timeout))
-            return self._cell.wait()
+            return self._cell
         return self._cell.stop(timeout)
 
     def kill(self) -> Awaitable[None]:
         """End the actor now: the handler in hand is cancelled, `on_stop` is skipped."""
         if get_ident() != self._thread:
             self._call(self._cell.kill)
-            return self._cell.wait()
+            return self._cell
         return self._cell.kill()
 
     def wait(self) -> Awaitable[None]:
         """Wait for the actor's end, `on_stop` and cleanup included."""
-        return self._cell.wait()
+        return self._cell
 
     def _call(self, end: Callable[[], object]) -> None:
         # With the system it has ended already, and ending twice is fine.
