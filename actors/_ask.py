@@ -4,16 +4,29 @@ from collections.abc import Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from typing import Any, Generic, TypeGuard, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeGuard, TypeVar, cast
 
 from ._deadlines import INFINITY, Deadlines
 from ._inlet import Inlet
 from ._timers import Tick
-from .exceptions import ActorError, AskTimeout, MailboxFull, NotRunning
+from .exceptions import ActorError, AskCycle, AskTimeout, MailboxFull, NotRunning
 from .mailbox import Mailbox, Waiter, Waiting
 from .message import Request
 
 R = TypeVar("R")
+
+
+class Party(Protocol):
+    """Who asks, or is asked."""
+
+    name: str
+    mailbox: Mailbox
+    awaits: "Ask[Any] | None"
+    """The question whose answer its own task awaits now."""
+
+    def is_current(self) -> bool:
+        """Whether it is its own task that runs now."""
+        ...
 
 
 class Ask(Generic[R]):
@@ -25,10 +38,11 @@ class Ask(Generic[R]):
     __slots__ = (
         "_deadlines",
         "_error",
-        "_name",
         "_reply",
+        "_target",
         "_timeout",
         "_waiter",
+        "asker",
         "done",
         "place",
         "request",
@@ -36,16 +50,23 @@ class Ask(Generic[R]):
     )
 
     def __init__(
-        self, request: Request[R], waiter: Waiter, timeout: float, deadlines: Deadlines, name: str
+        self,
+        request: Request[R],
+        waiter: Waiter,
+        timeout: float,
+        deadlines: Deadlines,
+        target: Party,
     ) -> None:
         self.request = request
+        self.asker: Party | None = None
+        """The actor in whose task it was asked."""
         self.done = False
         self.place: tuple[Mailbox, Waiting] | None = None
         self.tick = 0
         self._waiter = waiter
         self._timeout = timeout
         self._deadlines = deadlines
-        self._name = name
+        self._target = target
         self._reply: R | None = None
         self._error: Exception | None = None
         deadlines.add(self, timeout)
@@ -63,11 +84,9 @@ class Ask(Generic[R]):
 
     def expire(self) -> None:
         """Its timeout passed."""
-        error = AskTimeout(
-            f"{self._name} did not answer {type(self.request).__name__} within {self._timeout:g} s"
-        )
+        name, kind = self._target.name, type(self.request).__name__
         self._leave_line()
-        self.fail(error)
+        self.fail(AskTimeout(f"{name} did not answer {kind} within {self._timeout:g} s"))
 
     def wake(self, waiter: Waiter) -> None:
         """Have `waiter` woken at the end, which may have been already."""
@@ -91,14 +110,35 @@ class Ask(Generic[R]):
 
     def __await__(self) -> Generator[Any, Any, R]:
         if not self.done:
+            # Only in its own task does the asker wait for it, and handles nothing meanwhile.
+            asker = self.asker if self.asker is not None and self.asker.is_current() else None
+            if asker is not None:
+                self._check_cycle(asker)
+                asker.awaits = self
             try:
                 yield from self._waiter.__await__()
             finally:
+                if asker is not None:
+                    asker.awaits = None
                 if not self.done:  # the asker was cancelled
                     self._leave_line()
                     self._error = ActorError("given up: the task that awaited it was cancelled")
                     self._end()
         return self.result()
+
+    def _check_cycle(self, asker: Party) -> None:
+        """Fail, and raise that, when the one that is asked waits for the asker in its turn."""
+        names, party = [asker.name], self._target
+        while party is not asker:
+            names.append(party.name)
+            ask = party.awaits
+            if ask is None or ask.done:
+                return
+            party = ask._target
+        cycle = " -> ".join([*names, asker.name])
+        self._leave_line()
+        self.fail(AskCycle(f"{cycle}: each waits for the next one's answer"))
+        self.result()
 
     def result(self) -> R:
         """The reply, once `done`; raises what it failed with."""
@@ -124,14 +164,13 @@ _NOBODY = _Nobody()
 
 
 def put_ask(
-    mailbox: Mailbox,
+    target: Party,
     request: Request[R],
     timeout: float,
     waiter: Waiter,
     deadlines: Deadlines,
-    name: str,
 ) -> Ask[R]:
-    """Ask: put the question into the mailbox of the actor `name`; `waiter` is woken at its end.
+    """Ask: put the question into the target's mailbox; `waiter` is woken at its end.
 
     Raises `MailboxFull`, `NotRunning` after the system's end, and `ValueError` for a timeout that
     is not above 0 and finite.
@@ -139,7 +178,8 @@ def put_ask(
     check_timeout(timeout)
     if deadlines.closed:
         raise NotRunning("the actor system has ended")
-    ask = Ask(request, waiter, timeout, deadlines, name)
+    ask = Ask(request, waiter, timeout, deadlines, target)
+    mailbox = target.mailbox
     try:
         place = mailbox.put(ask)
     except MailboxFull as error:
@@ -152,11 +192,10 @@ def put_ask(
 
 def ask_blocking(
     inlet: Inlet,
-    mailbox: Mailbox,
+    target: Party,
     request: Request[R],
     timeout: float,
     deadlines: Deadlines,
-    name: str,
 ) -> R:
     """`put_ask` from another thread, which this blocks until the end of the ask."""
     check_timeout(timeout)
@@ -165,9 +204,9 @@ def ask_blocking(
     asks: list[Ask[R]] = []
 
     def put() -> None:
-        mailbox.transfer([request])
+        target.mailbox.transfer([request])
         try:
-            ask = put_ask(mailbox, request, timeout, _NOBODY, deadlines, name)
+            ask = put_ask(target, request, timeout, _NOBODY, deadlines)
             asks.append(ask)
             ask.wake(cast(Waiter, future))
         except ActorError as error:
@@ -177,7 +216,7 @@ def ask_blocking(
         for ask in asks:
             ask.expire()
 
-    inlet.call(put, mailbox, request)
+    inlet.call(put, target.mailbox, request)
     try:
         # The ask expires in the loop; the extra second is for a loop that is blocked or gone.
         future.result(timeout + 1.0)

@@ -8,7 +8,7 @@ import functools
 import weakref
 from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable
 from threading import get_ident
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from ._ask import Ask, ask_blocking, put_ask
 from ._core import Core
@@ -19,7 +19,7 @@ from ._recovery import DRAINED, STOPPED, Limits, Recovery
 from ._timers import Timers
 from ._work import LEAVE, LEAVE_FIRST, NOTHING, Call, Notice
 from .actor import Actor, End
-from .exceptions import ActorError, ActorStopped, HandlerTimeout, NotRunning, StopTimeout
+from .exceptions import ActorStopped, AskCycle, HandlerTimeout, NotRunning, StopTimeout
 from .mailbox import DONE, Reason, Waiter
 from .message import Request
 from .ref import STOP_TIMEOUT, ActorRef
@@ -47,6 +47,7 @@ class Cell(Recovery):
         "_watched",
         "_watchers",
         "_weak_ref",
+        "awaits",
         "enders",
         "introduced",
         "joined",
@@ -69,6 +70,8 @@ class Cell(Recovery):
         self._factory = factory
         self._ref: ActorRef | None = ActorRef(self, core.inlet, core.thread)
         self._weak_ref: weakref.ref[ActorRef] | None = None  # once it has ended
+        self.awaits: Ask[Any] | None = None
+        """The question whose answer its own task awaits now."""
         self.joined: dict[str, None] = {}
         self.parent = parent
         self._started: Waiter | None = None
@@ -111,20 +114,25 @@ class Cell(Recovery):
 
     def is_current(self) -> bool:
         """Whether it is its own task that runs now."""
-        return self._hand is not None and self._hand.is_current()
+        return self.core.loop.owner() is self
 
     def ask(self, request: Request[R], timeout: float) -> Awaitable[R]:
         if get_ident() != self.core.thread:
             raise RuntimeError("from another thread, ask with `ask_blocking`")
-        if self.is_current():
-            raise ActorError(f"{self.name} asks itself, and would wait for ever")
-        return self.ask_waking(request, timeout, self.core.loop.new_waiter())
+        core = self.core
+        asker = core.loop.owner()
+        if asker is self:
+            raise AskCycle(f"{self.name} asks itself, and would wait for ever")
+        ask = put_ask(self, request, timeout, core.loop.new_waiter(), core.deadlines)
+        if asker is not None:
+            ask.asker = cast(Cell, asker)
+        return ask
 
     def ask_blocking(self, request: Request[R], timeout: float) -> R:
         core = self.core
         if get_ident() == core.thread:
             raise RuntimeError("ask_blocking would block the loop: use `await ref.ask(...)`")
-        return ask_blocking(core.inlet, self.mailbox, request, timeout, core.deadlines, self.name)
+        return ask_blocking(core.inlet, self, request, timeout, core.deadlines)
 
     def drain(self, timeout: float) -> Awaitable[None]:
         self._drain(self.kill, timeout)
@@ -196,7 +204,7 @@ class Cell(Recovery):
         if self.table.has_on_start:
             self._started = core.loop.new_waiter()
         try:
-            self._hand = core.loop.start(core.nursery, self.run, self.name)
+            self._hand = core.loop.start(core.nursery, self.run, self.name, self)
         except RuntimeError as error:  # the nursery is being cancelled
             self.release()
             raise NotRunning("the actor system is ending") from error
@@ -307,7 +315,7 @@ class Cell(Recovery):
         self.mailbox.put_last(Call(function))
 
     def ask_waking(self, request: Request[R], timeout: float, waiter: Any) -> Ask[R]:
-        return put_ask(self.mailbox, request, timeout, waiter, self.core.deadlines, self.name)
+        return put_ask(self, request, timeout, waiter, self.core.deadlines)
 
     def drain_or_interrupt(self, timeout: float) -> None:
         self._drain(self._interrupt, timeout)

@@ -151,7 +151,7 @@ class Recovery(Worker):
             rushing.cancel()
 
     def interrupt_hand(self) -> None:
-        if self._hand is not None and not self._hand.is_current():
+        if self.core.loop.owner() is not self:
             self._cancel_hand()
 
     async def _hand_run(self, work: Work) -> bool:

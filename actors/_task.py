@@ -79,10 +79,6 @@ class Hand(ABC):
         """Whether there is work."""
 
     @abstractmethod
-    def is_current(self) -> bool:
-        """Whether the code that asks runs in the hand's own task."""
-
-    @abstractmethod
     def leave(self, error: BaseException | None) -> None:
         """To be called in the task's last step, with what it raises, if it does."""
 
@@ -102,11 +98,15 @@ class TaskLoop(ABC):
         """
 
     @abstractmethod
-    def start(self, nursery: Any, work: Work, name: str) -> Hand:
+    def start(self, nursery: Any, work: Work, name: str, owner: object) -> Hand:
         """Start a native task; returns the hand by which to run cancellable work in it.
 
         Raises `RuntimeError` when the nursery takes no more tasks.
         """
+
+    @abstractmethod
+    def owner(self) -> object:
+        """Whose task runs now, of those that were started here; `None` for any other."""
 
     @abstractmethod
     def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
@@ -137,11 +137,17 @@ class _AsyncioNursery:
     short life.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, abort: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        abort: Callable[[], object],
+        owners: dict[asyncio.Task[Any], object],
+    ) -> None:
         self.loop = loop
         self._abort = abort
         self._group = asyncio.TaskGroup()
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.owners = owners
+        """Of each task that has not ended."""
         self._over: asyncio.Future[None] = loop.create_future()
         self.leaving = False
         self.cancelled = False
@@ -168,12 +174,13 @@ class _AsyncioNursery:
             await self._over  # raises what a task raised
         finally:
             self._cancel()
-            while self.tasks:
+            while self.owners:
                 # It ends by itself, unless a task swallows its cancellation, or Ctrl-C comes again.
                 with suppress(asyncio.CancelledError):
-                    done, _ = await asyncio.wait(self.tasks, timeout=CANCEL_AGAIN)
-                    self.tasks -= done  # those that were cancelled before their first step
-                if self.tasks:
+                    done, _ = await asyncio.wait(list(self.owners), timeout=CANCEL_AGAIN)
+                    for task in done:  # those that were cancelled before their first step
+                        self.owners.pop(task, None)
+                if self.owners:
                     self._abort()
 
     def _cancel(self) -> None:
@@ -184,7 +191,7 @@ class _AsyncioNursery:
             self._abort()
 
     def _tell_over(self) -> None:
-        if self.leaving and not self.tasks and not self._over.done():
+        if self.leaving and not self.owners and not self._over.done():
             self._over.set_result(None)
 
     def left(self, task: asyncio.Task[None], error: BaseException | None) -> None:
@@ -205,18 +212,18 @@ class _AsyncioHand(Hand):
 
     forgets = True
 
-    def __init__(self, nursery: _AsyncioNursery, work: Work, name: str) -> None:
+    def __init__(self, nursery: _AsyncioNursery, work: Work, name: str, owner: object) -> None:
         if nursery.cancelled:
             raise RuntimeError("the tasks are being cancelled")
         self._asked = 0
         self._busy = False
         self._nursery = nursery
         self._task = task = nursery.loop.create_task(work(), name=name)
-        nursery.tasks.add(task)
+        nursery.owners[task] = owner
 
     def leave(self, error: BaseException | None) -> None:
         nursery = self._nursery
-        nursery.tasks.discard(self._task)
+        del nursery.owners[self._task]
         if error is not None or nursery.leaving:
             nursery.left(self._task, error)
 
@@ -259,21 +266,23 @@ class _AsyncioHand(Hand):
     def busy(self) -> bool:
         return self._busy
 
-    def is_current(self) -> bool:
-        # With the loop given: to find it out itself asyncio makes a system call.
-        return asyncio.current_task(self._nursery.loop) is self._task
-
 
 class _AsyncioLoop(TaskLoop):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._owners: dict[asyncio.Task[Any], object] = {}
         self.new_waiter = self._loop.create_future
 
     def nursery(self, abort: Callable[[], object]) -> AbstractAsyncContextManager[Any]:
-        return _AsyncioNursery(self._loop, abort)
+        return _AsyncioNursery(self._loop, abort, self._owners)
 
-    def start(self, nursery: _AsyncioNursery, work: Work, name: str) -> Hand:
-        return _AsyncioHand(nursery, work, name)
+    def start(self, nursery: _AsyncioNursery, work: Work, name: str, owner: object) -> Hand:
+        return _AsyncioHand(nursery, work, name, owner)
+
+    def owner(self) -> object:
+        # With the loop given: to find it out itself asyncio makes a system call.
+        task = asyncio.current_task(self._loop)
+        return None if task is None else self._owners.get(task)
 
     def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
         return self._loop.call_later(delay, function)
@@ -321,17 +330,18 @@ class _TrioWaiter:
 
 
 class _TrioHand(Hand):
-    __slots__ = ("_scope", "_task", "_trio")
+    __slots__ = ("_owner", "_owners", "_scope", "_trio")
 
     forgets = False
 
-    def __init__(self, trio_module: Any) -> None:
+    def __init__(self, trio_module: Any, owner: object, owners: "dict[Any, object]") -> None:
         self._trio = trio_module
-        self._task: trio.lowlevel.Task | None = None  # once it runs
+        self._owner = owner
+        self._owners = owners
         self._scope: trio.CancelScope | None = None
 
     def begin(self) -> None:
-        self._task = self._trio.lowlevel.current_task()
+        self._owners[self._trio.lowlevel.current_task()] = self._owner
         # A scope that fired cancels whatever runs in it next, so each work gets a new one.
         scope: trio.CancelScope = self._trio.CancelScope()
         scope.__enter__()
@@ -361,10 +371,8 @@ class _TrioHand(Hand):
         return self._scope is not None
 
     def leave(self, error: BaseException | None) -> None:
-        pass  # the nursery sees for itself
-
-    def is_current(self) -> bool:
-        return self._trio.lowlevel.current_task() is self._task
+        # The nursery sees for itself.
+        self._owners.pop(self._trio.lowlevel.current_task(), None)
 
 
 @asynccontextmanager
@@ -380,14 +388,18 @@ async def _trio_nursery(trio_module: Any, abort: Callable[[], object]) -> AsyncG
 class _TrioLoop(TaskLoop):
     def __init__(self, trio_module: Any) -> None:
         self._trio = trio_module
+        self._owners: dict[Any, object] = {}
         self.new_waiter = lambda: _TrioWaiter(trio_module)
 
     def nursery(self, abort: Callable[[], object]) -> AbstractAsyncContextManager[Any]:
         return _trio_nursery(self._trio, abort)
 
-    def start(self, nursery: Any, work: Work, name: str) -> Hand:
+    def start(self, nursery: Any, work: Work, name: str, owner: object) -> Hand:
         nursery.start_soon(work, name=name)
-        return _TrioHand(self._trio)
+        return _TrioHand(self._trio, owner, self._owners)
+
+    def owner(self) -> object:
+        return self._owners.get(self._trio.lowlevel.current_task())
 
     def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
         scope: trio.CancelScope = self._trio.CancelScope()

@@ -9,6 +9,7 @@ ActorError
 ├── ActorCrashed      an ask whose handler raised; `__cause__` is what it raised
 ├── Unhandled         an ask for which the actor has no handler
 ├── Interrupted       an ask whose handler was cancelled by an interrupt
+├── AskCycle          an ask whose target waits for the asker, or that is to oneself
 ├── AskTimeout        an ask that was not answered in time (also a TimeoutError)
 ├── HandlerTimeout    a handler that ran past its deadline (also a TimeoutError)
 ├── IntensityExceeded an actor's children failed too often; `__cause__` is the last failure
@@ -60,6 +61,10 @@ class Unhandled(ActorError):
 
 class Interrupted(ActorError):
     """The handler of an ask was cancelled by an interrupt, while its actor lived on."""
+
+
+class AskCycle(ActorError):
+    """An awaited ask whose target waits, by asks of its own, for the asker; it names them all."""
 
 
 class AskTimeout(ActorError, TimeoutError):

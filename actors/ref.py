@@ -94,8 +94,9 @@ class ActorRef:
         of `timeout` must be above 0 and finite; they run from the call.
 
         The await raises `AskTimeout`; `ActorStopped` when the actor is stopping or gone;
-        `ActorCrashed` with the handler's exception as its cause; `Unhandled`. The call itself
-        raises `MailboxFull`, or `ActorError` for an ask to oneself.
+        `ActorCrashed` with the handler's exception as its cause; `Unhandled`; and `AskCycle` when
+        the actor waits for the asker in its turn. The call itself raises `MailboxFull`, or
+        `AskCycle` for an ask to oneself.
         """
         return self._cell.ask(request, timeout)
 
