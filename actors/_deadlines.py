@@ -95,6 +95,10 @@ class Deadlines:
             bucket.pop(deadline, None)
         deadline.tick = 0
 
+    def pending(self) -> list[Expiring]:
+        """What has still to expire."""
+        return [deadline for bucket in self._buckets.values() for deadline in bucket]
+
     def __len__(self) -> int:
         return sum(map(len, self._buckets.values()))
 

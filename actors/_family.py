@@ -60,7 +60,9 @@ class Family:
     ) -> "Decision[Recovery]":
         """What follows a failure; `directive` is `None` for a child that ended by itself."""
         if self._supervisor is None:
-            self._supervisor = Supervisor(self._strategy, self._intensity, self._backoff)
+            self._supervisor = Supervisor(
+                self._strategy, self._intensity, self._backoff, child.core.loop.chance
+            )
         return self._supervisor.decide(child, self.children, now, directive)
 
     def escalate(self, child: "Recovery", error: Exception | None) -> None:

@@ -5,6 +5,7 @@ much, and nothing else is needed here.
 """
 
 import asyncio
+import random
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -128,6 +129,18 @@ class TaskLoop(ABC):
 
     now: Callable[[], float] = staticmethod(time.monotonic)
     """Seconds of a steady clock."""
+    chance: Callable[[], float] = staticmethod(random.random)
+    """A number of [0, 1), for jitter."""
+
+    # For tests.
+
+    @abstractmethod
+    async def settle(self) -> None:
+        """Return when every other task waits for something; one task at a time may call it."""
+
+    @abstractmethod
+    def tasks(self) -> list[str]:
+        """The names of all tasks of the loop."""
 
 
 class _AsyncioNursery:
@@ -298,6 +311,22 @@ class _AsyncioLoop(TaskLoop):
     def checkpoint(self) -> Awaitable[None]:
         return asyncio.sleep(0)
 
+    async def settle(self) -> None:
+        own = asyncio.current_task(self._loop)
+        waits = False
+        while not waits:
+            await asyncio.sleep(0)
+            waits = all(task is own or _waits(task) for task in asyncio.all_tasks(self._loop))
+
+    def tasks(self) -> list[str]:
+        return [task.get_name() for task in asyncio.all_tasks(self._loop)]
+
+
+def _waits(task: asyncio.Task[Any]) -> bool:
+    # There is no public way to ask; anyio reads the same attribute.
+    waiter: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+    return waiter is not None and not waiter.done()
+
 
 class _TrioWaiter:
     """A parked Trio task, with as much of a future's face as the runtime uses."""
@@ -426,6 +455,20 @@ class _TrioLoop(TaskLoop):
 
     async def checkpoint(self) -> None:
         await self._trio.lowlevel.checkpoint()
+
+    async def settle(self) -> None:
+        import trio.testing  # only tests pay for it
+
+        await trio.testing.wait_all_tasks_blocked()
+
+    def tasks(self) -> list[str]:
+        root = self._trio.lowlevel.current_root_task()
+        found, branches = [root.name], list(root.child_nurseries)
+        while branches:
+            for task in branches.pop().child_tasks:
+                found.append(task.name)
+                branches.extend(task.child_nurseries)
+        return found
 
 
 def current_loop() -> TaskLoop:

@@ -1,0 +1,57 @@
+"""A test's body under many schedules."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import anyio
+from hypothesis import strategies as st
+
+from ._kit import TestKit
+from ._schedule import Schedule
+
+Body: TypeAlias = Callable[[TestKit], Awaitable[object]]
+
+
+def play(body: Body, schedule: Schedule, *, backend: str = "asyncio") -> None:
+    """Run a test's body once, in an event loop and a `TestKit` of its own, by that schedule.
+
+    `backend`: `asyncio` or `trio`. Raises what the body raises, `Leak` and `Stuck`.
+    """
+
+    async def main() -> None:
+        async with TestKit(schedule=schedule.fresh()) as kit:
+            await body(kit)
+
+    anyio.run(main, backend=backend)
+
+
+def explore(
+    body: Body, *, runs: int = 100, seed: int | None = None, backend: str = "asyncio"
+) -> None:
+    """Run a test's body under many schedules, or under the one of a `seed`.
+
+    The first run takes the tasks as they come, the others by the seeds 1, 2 and so on, so that a
+    suite does the same each time. What a run raises is raised, with a note that names the seed to
+    replay it with. `runs` is at least 1.
+
+    With Hypothesis, which makes a failing schedule simpler, use `schedules`:
+
+    ```python
+    @given(schedules())
+    def test_transfer(schedule: Schedule) -> None:
+        play(body, schedule)
+    ```
+    """
+    if runs < 1:
+        raise ValueError(f"at least 1 run, not {runs}")
+    for each in range(runs) if seed is None else (seed,):
+        try:
+            play(body, Schedule(seed=each) if each else Schedule(), backend=backend)
+        except Exception as error:
+            error.add_note(f"The schedule was that of seed={each}: replay it with that seed.")
+            raise
+
+
+def schedules() -> st.SearchStrategy[Schedule]:
+    """Schedules for Hypothesis; the simplest takes the tasks as they come."""
+    return st.lists(st.integers(0, 7), max_size=200).map(Schedule)
