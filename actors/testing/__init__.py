@@ -11,10 +11,12 @@ The map, from the ground up:
     _check       any actor class against order and conservation
 """
 
+from ._check import check_actor
 from ._explore import explore, play, schedules
 from ._kit import Leak, Stuck, TestKit
 from ._probe import Probe
 from ._schedule import Schedule
+from ._strategies import message, messages
 
 __all__ = [
     "Leak",
@@ -22,7 +24,10 @@ __all__ = [
     "Schedule",
     "Stuck",
     "TestKit",
+    "check_actor",
     "explore",
+    "message",
+    "messages",
     "play",
     "schedules",
 ]
