@@ -17,6 +17,7 @@ SAME = hypothesis.settings(
     deadline=None,
     derandomize=True,
     database=None,
+    max_examples=50,
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],  # a minute less than to shrink
 )
 
