@@ -212,7 +212,8 @@ class Recovery(Worker):
                 return
         if decision.action is not Action.RESUME:
             self._end_after(decision, error, End("crash", error))
-            self._revive(waiting, error)
+            if decision.action is not Action.ESCALATE:  # else the parent ends them where they are
+                self._revive(waiting, error)
 
     async def _go_on(self) -> None:
         """The work was left, but not for an end that is decided."""

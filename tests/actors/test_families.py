@@ -470,6 +470,18 @@ async def test_a_failure_too_many_ends_the_others_in_reverse_order(system: Actor
     assert home.book.count("+parent") == 1
 
 
+async def test_a_failure_too_many_in_a_restart_of_all_starts_nobody(system: ActorSystem) -> None:
+    home = await family(system, "abc", ALL, intensity=Intensity(1, math.inf))
+    home.on_start["a"] = raising(ValueError("again"))
+    home["a"].tell(Crash())
+    await home["a"].wait()
+    await home.seen("parent")
+    ended, begun = home.book[:-4], home.book[-4:]
+    assert ended == ["+a", "-a crash", "-c stop", "-b stop"]
+    assert begun == ["+parent", "+a", "+b", "+c"]
+    assert await home.fresh("abc") == "abc"
+
+
 async def test_a_group_restart_counts_once(system: ActorSystem) -> None:
     home = await family(system, "abc", ALL, intensity=Intensity(2, math.inf))
     for name in "ca":
