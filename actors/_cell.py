@@ -17,7 +17,7 @@ from ._dispatch import table_of
 from ._log import log
 from ._recovery import DRAINED, STOPPED, Limits, Recovery
 from ._timers import Timers
-from ._work import LEAVE, LEAVE_FIRST, NOTHING, Call, Notice
+from ._work import LEAVE, LEAVE_FIRST, NOTHING, OWN_STOP, Call, Notice
 from .actor import Actor, End
 from .exceptions import ActorStopped, AskCycle, HandlerTimeout, NotRunning, StopTimeout
 from .mailbox import DONE, Reason, Waiter
@@ -47,7 +47,6 @@ class Cell(Recovery):
         "_watched",
         "_watchers",
         "_weak_ref",
-        "awaits",
         "enders",
         "introduced",
         "joined",
@@ -70,8 +69,6 @@ class Cell(Recovery):
         self._factory = factory
         self._ref: ActorRef | None = ActorRef(self, core.inlet, core.thread)
         self._weak_ref: weakref.ref[ActorRef] | None = None  # once it has ended
-        self.awaits: Ask[Any] | None = None
-        """The question whose answer its own task awaits now."""
         self.joined: dict[str, None] = {}
         self.parent = parent
         self._started: Waiter | None = None
@@ -145,11 +142,16 @@ class Cell(Recovery):
             self.mailbox.put_last(LEAVE)
 
     def stop(self, timeout: float) -> Awaitable[None]:
-        if self._lives and (self._end is None or self._end.how == "drain"):
+        if not self._lives or self._finishing:
+            return self
+        if self._end is None or self._end.how == "drain":
             self._close(STOPPED)
             self._set_deadline(self.kill, timeout)
+            self._clear_mail()  # nobody will handle it, so who asks should not wait any longer
             self.mailbox.put_first(LEAVE_FIRST)
             self._end_suspension()
+        elif self._at_deadline == self.kill:
+            self.core.deadlines.bring_forward(self, timeout)
         return self
 
     def stop_itself(self) -> None:
@@ -158,12 +160,13 @@ class Cell(Recovery):
             self.stop(STOP_TIMEOUT)
         elif self._lives and not self._stopping_itself:
             self._stopping_itself = True
-            self.mailbox.put_first(LEAVE_FIRST)
+            self.mailbox.put_first(OWN_STOP)
 
     def kill(self) -> Awaitable[None]:
         if self._lives:
             self.killed = True
             self._close(self._end)
+            self._clear_mail()
             self.mailbox.put_first(LEAVE_FIRST)
             if self.child_ending is not None:
                 self.child_ending.kill()
@@ -357,6 +360,8 @@ class Cell(Recovery):
                     if self._end is None or self._suspension is not None:
                         await self._go_on()
             self._finishing = True
+            if self._rushing is not None:
+                self._calm()
             if self.mailbox.closed is None:
                 self._close(self._end)
             if self.mailbox.queue or self.mailbox.waiting:
@@ -369,8 +374,10 @@ class Cell(Recovery):
             failure = error
             raise
         finally:
-            self.release()
-            hand.leave(failure)
+            try:
+                self.release()
+            finally:
+                hand.leave(failure)
 
     async def _start(self, started: Waiter) -> None:
         """Run `on_start`. If it fails, the life ends at once, and the spawner hears of it."""
@@ -426,7 +433,9 @@ class Cell(Recovery):
             function()
 
     def _clear_mail(self) -> None:
-        self.mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)
+        mailbox = self.mailbox
+        if mailbox.queue or mailbox.waiting:
+            mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)
 
     async def _stop_actor(self, end: End) -> None:
         """Run `on_stop`, under its deadline."""

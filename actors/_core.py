@@ -95,7 +95,10 @@ class Core:
                 self._reporting = False
         # A dead letter about a dead letter is only counted, too.
         if self.groups.has_members(DEAD_LETTERS) and not isinstance(message, DeadLetter):
-            self.groups.publish(DEAD_LETTERS, DeadLetter(message, ref, reason))
+            try:
+                self.groups.publish(DEAD_LETTERS, DeadLetter(message, ref, reason))
+            except Exception as error:  # noqa: BLE001  # whatever a lane makes of it, the end goes on
+                log("error", "a dead letter could not be published", error)
 
     def stats(self) -> Stats:
         """The counts of the ended and of the living."""

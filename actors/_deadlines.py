@@ -88,6 +88,11 @@ class Deadlines:
         else:
             bucket[deadline] = None
 
+    def bring_forward(self, deadline: Expiring, delay: float) -> None:
+        """`add`, unless it expires before that already."""
+        if not deadline.tick or deadline.tick > int((self._now() + delay) * PER_SECOND) + 1:
+            self.add(deadline, delay)
+
     def discard(self, deadline: Expiring) -> None:
         """Forget a deadline; one that expired or was never added is no error."""
         bucket = self._buckets.get(deadline.tick)

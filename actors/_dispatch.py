@@ -12,6 +12,7 @@ from ._handlers import Function, Handler
 from ._lanes import Lanes
 from .actor import Actor, handlers_of
 from .exceptions import HandlerTimeout
+from .ref import check_end_timeout
 
 
 class Table(dict[type, Function | None]):
@@ -29,6 +30,7 @@ class Table(dict[type, Function | None]):
         """Types whose handler an interrupt may cancel; of types met before."""
         self.has_on_start = cls.on_start is not Actor.on_start
         self.has_end = cls.__has_end__()
+        check_end_timeout(cls.stop_timeout)
         priorities = {kind: each.options.priority for kind, each in handlers.items()}
         interrupts = [kind for kind, each in handlers.items() if each.options.interrupt]
         self.has_interrupts = bool(interrupts)

@@ -10,13 +10,13 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Any, TypeAlias
 
-from ._ask import is_ask, message_in
+from ._ask import Ask, is_ask, message_in
 from ._core import Core
 from ._deadlines import Deadline
 from ._family import Family, Regroup, Suspension
 from ._log import log
 from ._task import CANCEL_AGAIN, Hand, Work
-from ._work import FAIL, NOTHING, SUSPEND, Order, Worker
+from ._work import FAIL, NOTHING, OWN_STOP, SUSPEND, Order, Worker
 from .actor import Actor, End
 from .exceptions import ActorCrashed, HandlerTimeout, IntensityExceeded
 from .mailbox import DONE, Reason
@@ -55,6 +55,7 @@ class Recovery(Worker):
         "_stopping_itself",
         "_suspension",
         "_timed_out",
+        "awaits",
         "child_ending",
         "killed",
         "name",
@@ -80,6 +81,8 @@ class Recovery(Worker):
         self._queues = False  # for the restart of others to be over
         self._failed: Exception | None = None  # by its children
         self._hand: Hand | None = None
+        self.awaits: Ask[Any] | None = None
+        """The question whose answer its own task awaits now."""
         self._end: End | None = None
         self.killed = False
         self.child_ending: Recovery | None = None
@@ -127,6 +130,7 @@ class Recovery(Worker):
         """Cancel what the hand does now, and again as long as it swallows that and waits."""
         hand = self._hand
         if hand is not None and hand.busy:
+            self.awaits = None  # not for long
             hand.cancel()
             if hand.forgets:
                 self._watch_cancelled(hand, self.handled, self.in_hand)
@@ -374,8 +378,9 @@ class Recovery(Worker):
         if self._family is not None:
             self._family.reset()
         self._failed = None
-        self._stopping_itself = self._stopped = False
+        self._stopping_itself = False
         actor = self._renew()
+        self._stopped = False
         if await self._hand_run(actor.on_start):
             return
         if error is not None:
@@ -408,8 +413,8 @@ class Recovery(Worker):
             return False
         if order is SUSPEND:
             return self._suspension is not None
-        if self._end is None and not self.killed and not self._stopping_itself:
-            return False  # it was a former life's wish
+        if order is OWN_STOP and (not self._stopping_itself or self._end is not None):
+            return False  # a former life's wish, or one that a drain has overtaken
         self.leaving = True
         return True
 
@@ -467,7 +472,12 @@ class Recovery(Worker):
         """Wait before a restart; the end, or another's restart of all, cuts it short."""
         self._suspension = suspension = Suspension(self.core.loop.new_waiter)
         suspension.reached.set()
-        timer = self.call_later(delay, suspension.revived.set)
+
+        def over() -> None:
+            if not suspension.taken:  # else it waits with the others
+                suspension.revived.set()
+
+        timer = self.call_later(delay, over)
         try:
             await suspension.revived
         finally:

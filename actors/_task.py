@@ -231,7 +231,8 @@ class _AsyncioHand(Hand):
         self._asked = 0
         self._busy = False
         self._nursery = nursery
-        self._task = task = nursery.loop.create_task(work(), name=name)
+        # Whatever the loop's task factory is: an eager one would run the actor inside `spawn`.
+        self._task = task = asyncio.Task(work(), loop=nursery.loop, name=name)
         nursery.owners[task] = owner
 
     def leave(self, error: BaseException | None) -> None:
@@ -354,6 +355,8 @@ class _TrioWaiter:
 
     def __await__(self) -> Generator[Any, Any, None]:
         if not self._done:
+            if self._task is not None:
+                raise RuntimeError("another task awaits this already")
             self._task = self._trio.lowlevel.current_task()
             yield from self._trio.lowlevel.wait_task_rescheduled(self._abort).__await__()
 

@@ -44,6 +44,8 @@ LEAVE = Order()
 """Leave the work: the actor's end was decided."""
 LEAVE_FIRST = Order(first=True)
 """The same before all mail."""
+OWN_STOP = Order(first=True)
+"""Leave the work: a permanent actor stops itself, and starts anew."""
 SUSPEND = Order(first=True)
 """Leave the work for now: the actor is to start anew with others."""
 FAIL = Order(first=True)
@@ -211,7 +213,7 @@ class Worker(ABC):
     def interrupt(self) -> None:
         """An interrupt was put into the mailbox: cancel the handler in hand, if it is for that."""
         item = self.in_hand
-        kind = type(item[0] if isinstance(item, Batch) else message_in(item))
+        kind = type(message_in(item[0] if isinstance(item, Batch) else item))
         if item is not NOTHING and kind in self.table.interruptible:
             self.interrupt_hand()
 

@@ -18,6 +18,12 @@ STOP_TIMEOUT = 5.0
 """Seconds the handler in hand has to finish unless told otherwise."""
 
 
+def check_end_timeout(timeout: float) -> None:
+    """Raise `ValueError` unless an end may take that long, in seconds; it may be infinite."""
+    if not timeout >= 0:
+        raise ValueError(f"the timeout of an end is at least 0, not {timeout}")
+
+
 class Target(Protocol):
     """What a ref needs of the cell behind it."""
 
@@ -110,8 +116,9 @@ class ActorRef:
     def drain(self, *, timeout: float = STOP_TIMEOUT) -> Awaitable[None]:
         """End the actor after what is queued now; what comes later is a dead letter.
 
-        Seconds of `timeout`, then it is killed. Awaiting waits for its end.
+        Seconds of `timeout`, at least 0, then it is killed. Awaiting waits for its end.
         """
+        check_end_timeout(timeout)
         if get_ident() != self._thread:
             self._call(lambda: self._cell.drain(timeout))
             return self._cell
@@ -120,8 +127,10 @@ class ActorRef:
     def stop(self, *, timeout: float = STOP_TIMEOUT) -> Awaitable[None]:
         """End the actor after the handler in hand; what is queued becomes dead letters.
 
-        Seconds of `timeout`, then it is killed. Awaiting waits for its end.
+        Seconds of `timeout`, at least 0, then it is killed; of several stops the shortest counts.
+        Awaiting waits for its end.
         """
+        check_end_timeout(timeout)
         if get_ident() != self._thread:
             self._call(lambda: self._cell.stop(timeout))
             return self._cell

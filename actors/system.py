@@ -11,7 +11,7 @@ from ._deadlines import Deadline
 from ._task import TaskLoop, current_loop
 from .actor import Actor
 from .exceptions import NotRunning
-from .ref import STOP_TIMEOUT, ActorRef
+from .ref import STOP_TIMEOUT, ActorRef, check_end_timeout
 from .supervision import Backoff, Intensity, Restart
 from .telemetry import Instrument, Stats
 
@@ -32,6 +32,7 @@ class ActorSystem:
     def __init__(
         self, *, instruments: Sequence[Instrument] = (), stop_timeout: float = STOP_TIMEOUT
     ) -> None:
+        check_end_timeout(stop_timeout)
         self._instruments = instruments
         self._stop_timeout = stop_timeout
         self._core: Core | None = None

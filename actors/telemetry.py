@@ -5,12 +5,27 @@ An `Instrument` is called at each moment. With none installed a moment costs an 
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from .mailbox import Reason
 from .ref import ActorRef
 
-DEAD_LETTERS = "greenroom.dead_letters"
+
+class _Reserved(str):
+    """A topic that no other string equals: a client that may choose a room cannot choose it."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    __hash__ = object.__hash__
+
+
+DEAD_LETTERS: Final = _Reserved("greenroom.dead_letters")
 """The group whose members get each `DeadLetter`, by their mailboxes' policies."""
 
 
@@ -66,8 +81,8 @@ class Instrument:
     def crashed(self, ref: ActorRef, error: Exception) -> None:
         """A handler or a callback raised."""
 
-    def restarted(self, ref: ActorRef, error: Exception) -> None:
-        """The actor lives on with fresh state."""
+    def restarted(self, ref: ActorRef, error: Exception | None) -> None:
+        """The actor lives on with fresh state; without an error after its own stop."""
 
     def stopped(self, ref: ActorRef) -> None:
         """The actor ended, after its cleanup."""

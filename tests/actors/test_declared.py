@@ -156,7 +156,8 @@ async def test_a_stop_goes_before_priorities_and_a_drain_behind_all(
         Ending.gate.set()
         await ended
     assert book == [("drain", [1]), ("stop", [])]
-    assert records.dead() == [(Urgent(2), "stopped"), (Urgent(2), "stopped"), (Note(1), "stopped")]
+    dead = [(Urgent(2), "stopped"), (Note(1), "stopped"), (Urgent(2), "stopped")]
+    assert records.dead() == dead
 
 
 @pytest.mark.parametrize("message", [Halt(), HaltAll()])
