@@ -330,13 +330,13 @@ def _waits(task: asyncio.Task[Any]) -> bool:
 
 
 class _TrioWaiter:
-    """A parked Trio task, with as much of a future's face as the runtime uses."""
+    """Parked Trio tasks, mostly one, with as much of a future's face as the runtime uses."""
 
-    __slots__ = ("_done", "_task", "_trio")
+    __slots__ = ("_done", "_tasks", "_trio")
 
     def __init__(self, trio_module: Any) -> None:
         self._trio = trio_module
-        self._task: trio.lowlevel.Task | None = None
+        self._tasks: list[trio.lowlevel.Task] = []
         self._done = False
 
     def done(self) -> bool:
@@ -344,21 +344,22 @@ class _TrioWaiter:
 
     def set_result(self, result: None, /) -> None:
         self._done = True
-        if self._task is not None:
-            self._trio.lowlevel.reschedule(self._task)
-            self._task = None
-
-    def _abort(self, raise_cancel: object) -> object:
-        self._done = True
-        self._task = None
-        return self._trio.lowlevel.Abort.SUCCEEDED
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            self._trio.lowlevel.reschedule(task)
 
     def __await__(self) -> Generator[Any, Any, None]:
-        if not self._done:
-            if self._task is not None:
-                raise RuntimeError("another task awaits this already")
-            self._task = self._trio.lowlevel.current_task()
-            yield from self._trio.lowlevel.wait_task_rescheduled(self._abort).__await__()
+        if self._done:
+            return
+        task = self._trio.lowlevel.current_task()
+        self._tasks.append(task)
+
+        def abort(raise_cancel: object) -> object:
+            self._tasks.remove(task)
+            self._done = not self._tasks
+            return self._trio.lowlevel.Abort.SUCCEEDED
+
+        yield from self._trio.lowlevel.wait_task_rescheduled(abort).__await__()
 
 
 class _TrioHand(Hand):

@@ -474,11 +474,11 @@ async def test_the_group_of_dead_letters_gets_each_until_it_is_left(system: Acto
     await other.kill()
     assert await morgue.ask(Seen()) == [
         (Note(1), ref, Reason.UNHANDLED),
-        (Note(3), ref, Reason.STOPPED),
         (Note(2), ref, Reason.STOPPED),
+        (Note(3), ref, Reason.STOPPED),
         (Note(4), ref, Reason.STOPPED),
-        (Do(held), other, Reason.KILLED),
         (Note(5), other, Reason.KILLED),
+        (Do(held), other, Reason.KILLED),
     ]
     await does(morgue, lambda actor: actor.leave(DEAD_LETTERS))
     ref.tell(Note(6))
