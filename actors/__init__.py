@@ -15,7 +15,7 @@ The map, from the ground up (imports point down only):
     _dispatch    type -> function that handles _core        what a system's cells share
     _work        take a message, handle it     _family      children, and their restarts
     _recovery    what follows a failure        _cell        runs one actor
-    system       ActorSystem: the root
+    system       ActorSystem: the root         pool         Pool: equal actors
 """
 
 from ._handlers import Handler, receive
@@ -40,6 +40,7 @@ from .exceptions import (
 from .groups import Envelope, Lane
 from .mailbox import Overflow, Reason, Told
 from .message import Message, Request
+from .pool import Pool, Routing
 from .ref import ActorRef
 from .supervision import Backoff, Directive, Intensity, Restart, Strategy
 from .system import ActorSystem
@@ -75,9 +76,11 @@ __all__ = [
     "NotRunning",
     "Outcome",
     "Overflow",
+    "Pool",
     "Reason",
     "Request",
     "Restart",
+    "Routing",
     "Stats",
     "StopTimeout",
     "Strategy",

@@ -231,6 +231,17 @@ class Worker(ABC):
 
     # Accounting.
 
+    @property
+    def load(self) -> int:
+        """Messages queued, waiting or in hand; 1 if it has none and is busy all the same."""
+        mailbox = self.mailbox
+        mail = len(mailbox.queue)
+        if mailbox.waiting:
+            mail += len(mailbox.waiting)
+        if self.in_hand is not NOTHING:
+            mail += _count(self.in_hand)
+        return mail or int(mailbox.waiter is None and mailbox.closed is None)
+
     def drop(self, item: object, reason: Reason) -> None:
         """Make it a dead letter."""
         if type(item) is Tick:

@@ -38,6 +38,8 @@ class Target(Protocol):
     def __await__(self) -> Generator[Any, Any, None]: ...
     @property
     def alive(self) -> bool: ...
+    @property
+    def load(self) -> int: ...
 
 
 class ActorRef:
@@ -63,6 +65,20 @@ class ActorRef:
     def alive(self) -> bool:
         """Whether it still takes mail."""
         return self._cell.alive
+
+    @property
+    def load(self) -> int:
+        """Messages it has to handle: queued, waiting for room, in hand, or on their way from
+        threads. At least 1 while it is busy with anything else: a start, a restart, a notice.
+
+        From another thread it may be off by what happens at that moment.
+        """
+        # Read in this order, what moves meanwhile is counted twice rather than not at all.
+        mailbox, run, load = self._mailbox, self._inlet.run, 0
+        if run.address is self:  # the inlet tells the mailbox of a run only when that ends
+            load = -run.counted + len(run.messages)
+        load += -mailbox.transferred + mailbox.staged
+        return load + self._cell.load
 
     def tell(self, message: object) -> Told:
         """Put a message into the actor's mailbox, behind all told before.

@@ -27,7 +27,7 @@ FLOORS = {
         *("_dispatch", "_core"),
         *("_work", "_family"),
         *("_recovery", "_cell"),
-        "system",
+        *("system", "pool"),
     ),
     "transport": (
         *("exceptions", "settings"),

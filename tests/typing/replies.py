@@ -5,7 +5,17 @@ A comment at a line's end says which type `reveal_type` shows there, or that it 
 
 from typing import Generic, TypeVar, reveal_type
 
-from actors import Actor, ActorRef, ActorSystem, Message, Request, Told, receive
+from actors import (
+    Actor,
+    ActorRef,
+    ActorSystem,
+    Message,
+    Pool,
+    Request,
+    Routing,
+    Told,
+    receive,
+)
 
 T = TypeVar("T")
 
@@ -79,3 +89,27 @@ async def spawning(system: ActorSystem, parent: Chat) -> Told:
     await system.spawn(Chat)  # error
     await system.spawn(Say)  # error
     return parent.ref.tell(Say("hello"))
+
+
+def room_of(message: Say) -> str:
+    return message.text
+
+
+async def pooling(system: ActorSystem, parent: Chat) -> None:
+    pool = await Pool.spawn(system, lambda: Chat("lobby"), size=2, routing=Routing.LEAST_LOADED)
+    reveal_type(pool)  # reveal: Pool
+    reveal_type(await pool.ask(Total()))  # reveal: int
+    reveal_type(await pool.ask(Names("a"), timeout=1))  # reveal: list[str]
+    reveal_type(await pool.ask(Latest(str)))  # reveal: str
+    reveal_type(pool.ask_blocking(Total()))  # reveal: int
+    reveal_type(pool.tell(Say("hello")))  # reveal: Told
+    reveal_type(pool.supervisor)  # reveal: ActorRef
+    for ref in pool.refs:
+        reveal_type(ref.load)  # reveal: int
+    await pool.drain(timeout=1)
+    await Pool.spawn(parent, lambda: Chat("lobby"), routing=room_of)
+    await Pool.spawn(parent, lambda: Chat("lobby"), routing=lambda message: message.text)
+    await Pool.spawn(parent, lambda: Chat("lobby"), routing="round_robin")  # error
+    await Pool.spawn(parent, Chat)  # error
+    await Pool.spawn(parent.ref, lambda: Chat("lobby"))  # error
+    pool.ask(Say("hello"))  # error
