@@ -15,7 +15,7 @@ The map, from the ground up (imports point down only):
     _dispatch    type -> function that handles _core        what a system's cells share
     _work        take a message, handle it     _family      children, and their restarts
     _recovery    what follows a failure        _cell        runs one actor
-    system       ActorSystem: the root
+    system       ActorSystem: the root         testing     an extra: what helps to test actors
 """
 
 from ._handlers import Handler, receive
