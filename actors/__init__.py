@@ -16,6 +16,7 @@ The map, from the ground up (imports point down only):
     _work        take a message, handle it     _family      children, and their restarts
     _recovery    what follows a failure        _cell        runs one actor
     system       ActorSystem: the root         pool         Pool: equal actors
+    testing      an extra: to test actors with
 """
 
 from ._handlers import Handler, receive

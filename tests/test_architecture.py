@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("actors", "transport", "apps", "benchmarks")
+PACKAGES = ("actors", "actors.testing", "transport", "apps", "benchmarks")
 
 FLOORS = {
     "actors": (
@@ -28,6 +28,12 @@ FLOORS = {
         *("_work", "_family"),
         *("_recovery", "_cell"),
         *("system", "pool"),
+        "testing",
+    ),
+    "actors.testing": (
+        *("_schedule", "_loop"),
+        *("_probe", "_kit", "_explore"),
+        *("_nodes", "_strategies", "_check"),
     ),
     "transport": (
         *("exceptions", "settings"),
@@ -37,10 +43,12 @@ FLOORS = {
         *("connection", "endpoint"),
     ),
 }
-"""From the ground up, in the order of the map in each package's docstring."""
+"""From the ground up, in the order of the map in each package's docstring. A package within another
+is a floor of that, and has floors of its own."""
 
 OUTSIDE = {
     "actors": {"anyio", "msgspec", "structlog", "trio"},
+    "actors.testing": {"actors", "anyio", "hypothesis", "msgspec", "pytest", "structlog", "trio"},
     "transport": {"actors", "fastapi", "msgspec", "starlette", "structlog"},
     "apps": {"actors", "transport", "fastapi", "msgspec", "starlette", "structlog"},
 }
@@ -85,8 +93,20 @@ def imports_in(source: str) -> Iterator[Import]:
             yield Import(node, module, names, id(node) in typing_only)
 
 
+def folder(package: str) -> Path:
+    return ROOT / package.replace(".", "/")
+
+
+def inner(package: str) -> list[str]:
+    """The packages within a package that have floors of their own."""
+    return [name for name in FLOORS if name.startswith(f"{package}.")]
+
+
 def files(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
+    """Those of a package, but not of those within it."""
+    within = [folder(name) for name in inner(package)]
+    found = sorted(folder(package).rglob("*.py"))
+    return [path for path in found if not any(path.is_relative_to(each) for each in within)]
 
 
 def imports(package: str) -> Iterator[tuple[Path, Import]]:
@@ -97,9 +117,9 @@ def imports(package: str) -> Iterator[tuple[Path, Import]]:
 
 def siblings(found: Import) -> list[str]:
     """The modules of the own package that a relative import names."""
-    if not found.module.startswith("."):
+    if not found.module.startswith(".") or found.module.startswith(".."):
         return []
-    module = found.module.removeprefix(".")
+    module = found.module.removeprefix(".").partition(".")[0]
     return [module] if module else found.names
 
 
@@ -127,12 +147,13 @@ def f():
 @pytest.mark.parametrize("package", FLOORS)
 def test_each_file_is_on_a_floor(package: str) -> None:
     modules = {path.stem for path in files(package)} - {"__init__", "__main__"}
+    modules |= {name.rpartition(".")[2] for name in inner(package)}
     assert modules == set(FLOORS[package])
 
 
 @pytest.mark.parametrize("package", FLOORS)
 def test_the_packages_map_shows_the_floors(package: str) -> None:
-    docstring = ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text())) or ""
+    docstring = ast.get_docstring(ast.parse((folder(package) / "__init__.py").read_text())) or ""
     shown = [
         word
         for line in docstring.splitlines()
@@ -175,6 +196,16 @@ def test_only_known_packages_are_imported(package: str) -> None:
     assert not strange
 
 
+def test_the_runtime_does_without_its_test_kit() -> None:
+    """Not even its public face imports it: what it needs is an extra."""
+    importing = [
+        f"{path.name}:{found.line}"
+        for path, found in imports("actors")
+        if not found.typing_only and "testing" in siblings(found)
+    ]
+    assert not importing
+
+
 def test_only_one_file_knows_asyncio_from_trio() -> None:
     knowing = {path.name for path, found in imports("actors") if found.top in LOOPS}
     assert knowing == {"_task.py"}
@@ -204,7 +235,7 @@ def test_the_runtime_knows_nothing_of_the_packages_above() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_drawers_and_no_long_files(package: str) -> None:
     assert not DRAWERS & {path.stem.strip("_") for path in files(package)}
-    assert not DRAWERS & {path.name for path in (ROOT / package).rglob("*") if path.is_dir()}
+    assert not DRAWERS & {path.name for path in folder(package).rglob("*") if path.is_dir()}
     long = {
         path.name: length
         for path in files(package)

@@ -1,14 +1,11 @@
-"""Tests of actors: virtual time, probes, explored schedules, leak checks. An extra: `hypothesis`.
+"""The test kit: virtual time, probes, explored schedules, leak checks.
 
-The map, from the ground up:
+An extra: `pip install "greenroom[testing]"`. The map, from the ground up (imports point down only):
 
-    _schedule    which of the parked tasks wakes next: a seed, or Hypothesis
-    _loop        a loop with virtual time that wakes one task after the other
-    _probe       Probe: an actor of the test's own
-    _kit         TestKit: a system with all of these, and its leak check
-    _explore     a test's body under many schedules
-    _strategies  an actor class's messages
-    _check       any actor class against order and conservation
+    _schedule    who goes on next: a seed, Hypothesis_loop       one step at a time, virtual time
+    _probe       Probe: an actor of the test's own_kit        TestKit, and its leak check
+    _explore     a body under many schedules   _nodes      types, as msgspec reads them
+    _strategies  an actor class's messages     _check      any actor: order, conservation
 """
 
 from ._check import check_actor

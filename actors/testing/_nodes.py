@@ -89,17 +89,17 @@ def recursive(node: mi.Type, border: Container[type]) -> dict[int, mi.Type]:
     }
 
 
-def not_given(cls: Any) -> list[str]:
-    """The fields that a dataclass sets itself."""
-    fields = getattr(cls, "__dataclass_fields__", {})
-    return [name for name, field in fields.items() if not field.init]
+def given_fields(node: Object) -> list[mi.Field]:
+    """Its fields, without those that a dataclass sets itself."""
+    known = getattr(python_type(node), "__dataclass_fields__", {})
+    return [field for field in node.fields if field.name not in known or known[field.name].init]
 
 
 def defaults(node: Object) -> dict[str, Any]:
     """The defaults that are what their fields take: msgspec does not check that. No factories'."""
     hints = get_type_hints(python_type(node), include_extras=True)
     found: dict[str, Any] = {}
-    for field in node.fields:
+    for field in given_fields(node):
         if field.required or field.default_factory is not msgspec.NODEFAULT:
             continue
         if field.default is msgspec.NODEFAULT:

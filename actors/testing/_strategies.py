@@ -2,9 +2,8 @@
 
 Every instance is valid by its type and its `msgspec.Meta`, and comes back equal from JSON as far as
 that can carry it. Hence floats are finite (NaN equals nothing, JSON has no infinity), integers have
-64 bits, and offsets from UTC are whole minutes. Recursive types nest a few levels deep. (Generators
-derived from types are QuickCheck's idea; `hypothesis.strategies.from_type` does it for Python's
-types, but knows nothing of msgspec's constraints.)
+64 bits, and offsets from UTC are whole minutes. Recursive types nest a few levels deep. (To derive
+generators from types is QuickCheck's idea; Hypothesis's `from_type` knows no msgspec constraints.)
 """
 
 import enum
@@ -29,7 +28,6 @@ Strategy: TypeAlias = SearchStrategy[Any]
 Overrides: TypeAlias = Mapping[type, Strategy]
 
 _NONE: Final[Overrides] = MappingProxyType({})
-_DEEPER: Final = 2  # levels of recursive types beyond those they need to end
 _WIDER: Final = 3  # items of a collection beyond its least, where these recur: trees grow fast
 
 
@@ -68,34 +66,29 @@ def message(kind: type[T], *, overrides: Overrides = _NONE) -> SearchStrategy[T]
         info = mi.type_info(kind)
     except (TypeError, NameError, RecursionError) as error:
         raise TypeError(f"{name}: {error}; give an override for {name}") from error
-    return _Derivation(overrides).of(info, name)
+    return _Derivation(info, name, overrides).strategy
 
 
 class _Derivation:
     """From what msgspec knows of a type to its strategy."""
 
-    def __init__(self, overrides: Overrides) -> None:
+    def __init__(self, info: mi.Type, name: str, overrides: Overrides) -> None:
         self._overrides = overrides
-        self._recursive: dict[int, mi.Type] = {}
+        self._recursive = nodes.recursive(info, overrides)
         self._made: dict[tuple[int, int, bool], Strategy] = {}
-
-    def of(self, info: mi.Type, name: str) -> Strategy:
-        self._recursive = nodes.recursive(info, self._overrides)
         depth = 1
         self._build(info, name, depth)  # the first to tell, with the right path, what is amiss
         # The least depth at which each recursive type has a value. It is at most their number:
         # the shallowest value of a type never holds another one of it.
         for node in self._recursive.values():
             while self._build(node, name, depth).is_empty:
-                if depth > len(self._recursive):
-                    raise TypeError(
-                        f"{name}: {nodes.shown_type(node)} never ends: each holds another"
-                    )
                 depth += 1
-        strategy = self._build(info, name, depth + _DEEPER)
-        if strategy.is_empty:
+                if depth > len(self._recursive):
+                    shown = nodes.shown_type(node)
+                    raise TypeError(f"{name}: {shown} never ends: each holds another")
+        self.strategy = self._build(info, name, 2 * depth + 1)  # one more turn, at least
+        if self.strategy.is_empty:
             raise TypeError(f"{name}: the overrides leave no value")
-        return strategy
 
     def _build(self, node: mi.Type, where: str, depth: int, hashed: bool = False) -> Strategy:
         """A node's strategy; an empty one if `depth` does not do for a recursive type.
@@ -119,9 +112,7 @@ class _Derivation:
                 made = _plain(node, where, hashed)
             made.validate()
         except (InvalidArgument, ValueError) as error:
-            raise TypeError(
-                f"{where}: no {nodes.shown_type(node)} can meet this: {error}"
-            ) from error
+            raise TypeError(f"{where}: no value can meet its type: {error}") from error
         return made
 
     def _object(self, node: nodes.Object, where: str, depth: int, hashed: bool) -> Strategy:
@@ -135,20 +126,18 @@ class _Derivation:
         return self._made[key]
 
     def _fields(self, node: nodes.Object, where: str, depth: int, hashed: bool) -> Strategy:
-        cls = nodes.python_type(node)
         made = {
             field.name: self._build(field.type, f"{where}.{field.name}", depth, hashed)
-            for field in node.fields
+            for field in nodes.given_fields(node)
         }
         if isinstance(node, mi.TypedDictType):
             optional = {each.name: made.pop(each.name) for each in node.fields if not each.required}
             return st.fixed_dictionaries(made, optional=optional)
-        for name in nodes.not_given(cls):
-            made.pop(name, None)
         for name, default in nodes.defaults(node).items():
-            if name in made:
-                made[name] = st.just(default) | made[name]
-        return st.fixed_dictionaries(made).map(_maker(cls))
+            made[name] = st.just(default) | made[name]
+        if any(each.is_empty for each in made.values()):
+            return st.nothing()
+        return st.builds(_maker(nodes.python_type(node)), **made)
 
     def _collection(
         self, node: mi.CollectionType | mi.DictType, where: str, depth: int, hashed: bool
@@ -183,8 +172,8 @@ def _plain(node: mi.Type, where: str, hashed: bool) -> Strategy:
     raise TypeError(f"{where}: no strategy for {shown}: give one by overrides={{{shown}: ...}}")
 
 
-def _maker(cls: Any) -> Callable[[dict[str, Any]], Any]:
-    def make(values: dict[str, Any]) -> Any:
+def _maker(cls: Any) -> Callable[..., Any]:
+    def make(**values: Any) -> Any:
         try:
             return cls(**values)
         except (TypeError, ValueError):  # by which msgspec knows, too, that it is not valid
@@ -192,11 +181,11 @@ def _maker(cls: Any) -> Callable[[dict[str, Any]], Any]:
                 raise
             reject()
 
+    make.__name__ = make.__qualname__ = cls.__name__  # which Hypothesis reports
     return make
 
 
 def _meeting(node: mi.Type, strategy: Strategy) -> Strategy:
-    """What of a strategy meets the constraints of a node."""
     return strategy.filter(partial(nodes.meets, node)) if nodes.has_constraints(node) else strategy
 
 
@@ -224,13 +213,10 @@ def _bytes(node: mi.BytesType | mi.ByteArrayType | mi.MemoryViewType) -> Strateg
     return st.binary(**nodes.sizes(node)).map(nodes.python_type(node))
 
 
-def _zones(node: mi.DateTimeType | mi.TimeType) -> Any:
-    return {True: _OFFSETS, False: st.none(), None: st.none() | _OFFSETS}[node.tz]
-
-
-_OFFSETS: Final = st.just(UTC) | st.integers(-1439, 1439).map(
+_AWARE: Final = st.just(UTC) | st.integers(-1439, 1439).map(
     lambda minutes: timezone(timedelta(minutes=minutes))
 )
+_ZONES: Final[dict[Any, Any]] = {True: _AWARE, False: st.none(), None: st.none() | _AWARE}
 _SCALARS: Final[Strategy] = st.one_of(
     st.none(), st.booleans(), _integers(mi.IntType()), _floats(mi.FloatType()), st.text()
 )
@@ -246,8 +232,8 @@ _LEAVES: Final[dict[type[mi.Type], Callable[[Any], Strategy]]] = {
     mi.BytesType: _bytes,
     mi.ByteArrayType: _bytes,
     mi.MemoryViewType: _bytes,
-    mi.DateTimeType: lambda node: st.datetimes(timezones=_zones(node)),
-    mi.TimeType: lambda node: st.times(timezones=_zones(node)),
+    mi.DateTimeType: lambda node: st.datetimes(timezones=_ZONES[node.tz]),
+    mi.TimeType: lambda node: st.times(timezones=_ZONES[node.tz]),
     mi.DateType: lambda _: st.dates(),
     mi.TimeDeltaType: lambda _: st.timedeltas(),
     mi.UUIDType: lambda _: st.uuids(),
