@@ -342,6 +342,7 @@ async def test_a_drain_handles_what_is_queued_and_takes_no_more(
         ref.tell(Note(number))
     ending = ref.drain()
     ref.tell(Note(9))
+    assert records.dead() == [(Note(9), "stopped")]  # at once
     gate.set()
     await ending
     assert book == ["held", 0, 1, 2, 3, "drain"]
