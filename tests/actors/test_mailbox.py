@@ -313,3 +313,9 @@ def test_control_items_take_no_room_from_mail(overflow: Overflow) -> None:
     if overflow is Overflow.FAIL:  # the room they had made is gone with them
         with pytest.raises(MailboxFull):
             mailbox.put(3)
+    else:  # they are no mail, so none of them is the oldest
+        control = Control(first=True)
+        mailbox.put_first(control)
+        mailbox.put(3)
+        assert dropped == [(1, Reason.DROPPED)]
+        assert list(mailbox.queue) == [control, 2, 3]
