@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PARALLEL = 2
-HANG = 25
+HANG = 15
 """Seconds after which a test hangs; a passing one takes a few."""
 LIMIT = 60.0
 """Seconds for the tests of one mutant."""
@@ -67,14 +67,15 @@ class Outcome:
 
 
 def edit(file: str, old: str, new: str) -> Edit:
-    """An edit of a file of the runtime."""
-    return Edit(f"actors/{file}", old, new)
+    """An edit of a file of the runtime, or of the transport if it says so."""
+    return Edit(file if "/" in file else f"actors/{file}", old, new)
 
 
 def mutant(name: str, promise: str, edits: Edit | Iterable[Edit], *tests: str) -> Mutant:
-    """A mutant, which tests of the actors have to find."""
+    """A mutant. Tests are those of the actors, unless they say which."""
     edits = (edits,) if isinstance(edits, Edit) else tuple(edits)
-    return Mutant(name, promise, edits, tuple(f"tests/actors/test_{test}" for test in tests))
+    ids = (test if test.startswith("tests/") else f"tests/actors/test_{test}" for test in tests)
+    return Mutant(name, promise, edits, tuple(ids))
 
 
 MESSAGES = [
@@ -328,8 +329,7 @@ MAILBOXES = [
             "        while waiting and (\n"
             "            len(self.queue) < self.room - 1 or self.closed is not None\n        ):",
         ),
-        "tell.py::test_the_awaiting_teller_waits_for_room",
-        "tell.py::test_waiting_tellers_go_in_the_order_of_arrival",
+        "mailbox.py::test_room_goes_at_once_to_who_waits_and_whose_neighbour_has_gone",
     ),
     mutant(
         "drop the youngest queued",
@@ -1412,7 +1412,88 @@ GROUPS = [
     ),
 ]
 
-MUTANTS = [*MESSAGES, *MAILBOXES, *ASKING, *LIVES, *SUPERVISION, *GROUPS]
+CONNECTIONS = [
+    mutant(
+        "the outbox has no bound",
+        "a slow client is disconnected when its outbox is full",
+        edit(
+            "transport/outbox.py",
+            "        if len(self.queue) < self._limit and self.close is None:",
+            "        if self.close is None:",
+        ),
+        "tests/transport/test_outbox.py::test_the_slow_client_is_disconnected_with_1013",
+    ),
+    mutant(
+        "the outbox drops the youngest",
+        "an outbox that drops the oldest drops the oldest",
+        edit(
+            "transport/outbox.py",
+            "            oldest = self.queue.popleft()\n",
+            "            oldest = self.queue.pop()\n",
+        ),
+        "tests/transport/test_outbox.py::test_the_oldest_is_dropped",
+    ),
+    mutant(
+        "encoded for each client",
+        "a publish is encoded once for each codec",
+        edit(
+            "transport/_socket.py",
+            "            socket.outbox.put(frame)",
+            "            frame = self._codec.frame(Envelope(envelope.message))\n"
+            "            socket.outbox.put(frame)",
+        ),
+        "tests/transport/test_connection.py::test_a_publish_is_encoded_once_for_a_whole_group",
+    ),
+    mutant(
+        "a publish wakes no behaviour",
+        "a class that handles what is published gets it in its mailbox",
+        edit(
+            "transport/_socket.py",
+            "        if isinstance(envelope.message, self._types):",
+            "        if not members:",
+        ),
+        "tests/transport/test_connection.py"
+        "::test_a_class_that_handles_what_is_published_gets_it_in_its_mailbox",
+    ),
+    mutant(
+        "a restart connects again",
+        "on_connect runs once, whatever restarts",
+        edit(
+            "transport/connection.py",
+            "        self.__own__.attach(context)\n",
+            "        self.__own__.attach(context)\n"
+            "        if self.__own__.connected:\n"
+            "            context.call(type(self).on_connect)\n",
+        ),
+        "tests/transport/test_connection.py"
+        "::test_a_crash_is_told_under_the_id_in_the_log_and_leaves_fresh_state",
+    ),
+    mutant(
+        "overload stops the reading",
+        "a full mailbox never stops reading",
+        edit(
+            "transport/_socket.py",
+            "                self.context.ref.tell(step)\n        except MailboxFull:",
+            "                while self.context.mailbox.room <= len(self.context.mailbox.queue):\n"
+            "                    await asyncio.sleep(0.01)\n"
+            "                self.context.ref.tell(step)\n        except MailboxFull:",
+        ),
+        "tests/transport/test_connection.py::test_a_busy_actors_full_mailbox_refuses_the_newest",
+    ),
+    mutant(
+        "the client gets the error's text",
+        "the client is told an id, and no more",
+        edit(
+            "transport/connection.py",
+            "        self.__own__.crashed(error_id)\n",
+            "        self.__own__.crashed(error_id)\n        self.send(str(error))\n",
+        ),
+        "tests/transport/test_connection.py"
+        "::test_a_crash_is_told_under_the_id_in_the_log_and_leaves_fresh_state",
+    ),
+]
+
+MUTANTS = [*MESSAGES, *MAILBOXES, *ASKING, *LIVES, *SUPERVISION, *GROUPS, *CONNECTIONS]
 
 
 def say(text: str) -> None:
@@ -1477,7 +1558,7 @@ def judge(code: int | None, output: str) -> tuple[str, str]:
         return "survived", ""
     if code is None or "+ Timeout +" in output:
         hung = re.search(r'File "\S*/(tests/\S+)", line \d+, in (test_\w+)', output)
-        return "hang", by or (f"{hung[1]}::{hung[2]}" if hung else "")
+        return "hang", by or (f"{hung[1]}::{hung[2]}" if hung else "by a time limit")
     return ("found" if code == 1 and failed else "broken"), by
 
 
@@ -1521,7 +1602,7 @@ def report(outcomes: list[Outcome]) -> None:
     width = max(len(outcome.mutant.name) for outcome in outcomes)
     say("")
     for outcome in outcomes:
-        by = outcome.by.removeprefix("tests/actors/")
+        by = outcome.by.removeprefix("tests/")
         say(f"{outcome.verdict:8}  {outcome.mutant.name:{width}}  {by or '-'}")
     for outcome in outcomes:
         if outcome.verdict in ("survived", "broken"):
