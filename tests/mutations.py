@@ -1080,6 +1080,17 @@ LIVES = [
         "lives.py::test_in_on_stop_the_groups_are_left_and_no_child_can_be_spawned",
     ),
     mutant(
+        "the ended keep their deadline",
+        "nothing of a life stays",
+        edit(
+            "_cell.py",
+            "        if self.tick:\n            core.deadlines.discard(self)\n"
+            "        if self._rushing",
+            "        if self._rushing",
+        ),
+        "leaks.py::test_ten_thousand_lives_leave_nothing",
+    ),
+    mutant(
         "a swallowed kill ends nothing",
         "a kill is repeated until it ends",
         edit(
