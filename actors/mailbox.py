@@ -41,7 +41,7 @@ class Reason(enum.StrEnum):
     STOPPED = "stopped"
     """The actor was stopping or gone."""
     KILLED = "killed"
-    """The actor was killed while it handled the message, or with the message still queued."""
+    """The actor was killed: while it handled the message, with it queued, or before it was told."""
     UNHANDLED = "unhandled"
     """The actor has no handler for the message's type."""
     INTERRUPTED = "interrupted"

@@ -136,16 +136,20 @@ async def test_an_ask_to_the_ended_fails_at_once(system: ActorSystem) -> None:
     assert deadlines(system) == 0
 
 
-async def test_asks_to_one_that_stops_fail_at_once(system: ActorSystem) -> None:
+@pytest.mark.parametrize("how", ["stop", "drain"])
+async def test_asks_to_one_that_ends_fail_at_once(system: ActorSystem, how: str) -> None:
     ref = await system.spawn(Answering)
     busy = await held(ref)
     queued = ref.ask(Double(1), timeout=LONG)
-    ending = ref.stop()
+    ending = getattr(ref, how)()
     with pytest.raises(ActorStopped):
         await ref.ask(Double(2), timeout=LONG)
     busy.gate.set()
-    with pytest.raises(ActorStopped):
-        await queued
+    if how == "drain":
+        assert await queued == 2
+    else:
+        with pytest.raises(ActorStopped):
+            await queued
     await ending
     assert await busy.asked == "late or not"  # the handler in hand may finish
     assert deadlines(system) == 0
@@ -292,6 +296,16 @@ async def test_a_timeout_is_above_0_and_finite(system: ActorSystem, timeout: flo
     with pytest.raises(ValueError, match="finite"):
         ref.ask(Double(1), timeout=timeout)
     assert system.stats().told == 0
+
+
+async def test_an_ask_has_a_timeout_unless_told_otherwise(system: ActorSystem) -> None:
+    ref = await system.spawn(Answering)
+    busy = await held(ref)
+    asked = ref.ask(Double(1))
+    assert deadlines(system) == 2
+    busy.gate.set()
+    assert await asked == 2
+    assert await busy.asked == "late or not"
 
 
 async def test_after_the_systems_end(anyio_backend: str) -> None:

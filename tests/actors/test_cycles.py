@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable
+from typing import Any
 
 import anyio
 import pytest
@@ -30,6 +31,10 @@ class AskLater(Message):
     whom: ActorRef
 
 
+class Wait(Message):
+    gate: Any
+
+
 class Link(Actor):
     """Asks the first of `to`, which is to ask the next, and so on."""
 
@@ -53,6 +58,10 @@ class Link(Actor):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask)
         return [self.ref.name, *answers]
+
+    @receive
+    async def wait(self, message: Wait) -> None:
+        await message.gate.wait()
 
     @receive
     async def ask_later(self, message: AskLater) -> None:
@@ -111,6 +120,21 @@ async def test_a_line_is_no_cycle(system: ActorSystem) -> None:
     for _ in range(2):
         assert await a.ask(Pass((b, c)), timeout=LONG) == ["a", "b", "c"]
         assert await c.ask(Pass((b, a)), timeout=LONG) == ["c", "b", "a"]
+
+
+@pytest.mark.anyio
+async def test_one_that_was_answered_and_has_not_gone_on_yet_is_no_cycle(
+    system: ActorSystem,
+) -> None:
+    a, b = await links(system, "ab")
+    gate = anyio.Event()
+    b.tell(Wait(gate))
+    one = a.ask(Pass((b,)), timeout=LONG)
+    await anyio.wait_all_tasks_blocked()
+    other = b.ask(Pass((a,)), timeout=LONG)  # b comes to it before a has run again
+    gate.set()
+    assert await one == ["a", "b"]
+    assert await other == ["b", "a"]
 
 
 @pytest.mark.anyio

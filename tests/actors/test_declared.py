@@ -176,7 +176,9 @@ async def test_an_interrupt_cancels_the_handler_in_hand_and_is_handled_next(
     assert system.stats().crashed == 0
 
 
-async def test_a_handler_that_is_not_interruptible_is_left_alone(system: ActorSystem) -> None:
+async def test_a_handler_that_is_not_interruptible_is_left_alone(
+    system: ActorSystem, records: Any
+) -> None:
     ref = await system.spawn(Busy)
     ref.tell(Hold())
     await Busy.entered.wait()
@@ -185,8 +187,10 @@ async def test_a_handler_that_is_not_interruptible_is_left_alone(system: ActorSy
     asked = ref.ask(Seen())
     for _ in range(5):
         await anyio.lowlevel.checkpoint()
+    assert system.stats().in_hand == 1
     Busy.gate.set()
     assert await asked == ["halt", 1]
+    assert records.letters == []
 
 
 async def test_an_interrupt_without_anything_in_hand_is_handled(system: ActorSystem) -> None:

@@ -239,6 +239,18 @@ async def test_joining_and_leaving_twice_are_fine(system: ActorSystem) -> None:
 
 
 @pytest.mark.anyio
+async def test_the_excluded_need_not_be_members(system: ActorSystem) -> None:
+    one, two, stranger = [await system.spawn(Member) for _ in range(3)]
+    for ref in (one, two):
+        await ref.ask(Join("room"))
+    exclusions: list[Any] = [one, [one], [one, stranger], (one, two), stranger, []]
+    for number, exclude in enumerate(exclusions):
+        system.publish("room", Said(number), exclude=exclude)
+    heard = [await ref.ask(Heard()) for ref in (one, two, stranger)]
+    assert heard == [[4, 5], [0, 1, 2, 4, 5], []]
+
+
+@pytest.mark.anyio
 async def test_topics_by_prefix(system: ActorSystem) -> None:
     ref = await system.spawn(Member)
     for topic in ("room:a", "room:b", "user:a"):

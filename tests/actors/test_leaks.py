@@ -1,7 +1,9 @@
 """After an actor's end nothing of it is left, however it lived."""
 
 import gc
+import sys
 import weakref
+from collections import Counter
 from typing import Any
 
 import anyio
@@ -152,3 +154,92 @@ async def test_answered_asks_leave_no_deadline_behind(system: ActorSystem) -> No
     core: Any = system._core
     assert len(core.deadlines) == 0
     assert len(core.deadlines._ticks) < 300  # at most one empty tick for each that has passed
+
+
+# Many lives, of which none may leave even a little.
+
+
+class Ping(Request[int]):
+    pass
+
+
+class Brief(Actor):
+    """Every third has a child, a watch, a timer and a group."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    async def on_start(self) -> None:
+        if self.number % 3 == 0:
+            self.watch(await self.spawn(lambda: Brief(1)))
+            self.start_timer(Crash(), 1000)
+            self.join("room")
+
+    @receive
+    async def crash(self, message: Crash) -> None:
+        raise ValueError("boom")
+
+    @receive
+    async def ping(self, request: Ping) -> int:
+        return self.number
+
+
+HOWS = ["stop", "drain", "kill", "crash", "restart"]
+
+
+async def live_briefly(system: ActorSystem, number: int) -> None:
+    how = HOWS[number % len(HOWS)]
+    restart = Restart.TRANSIENT if how == "restart" else Restart.TEMPORARY
+    ref = await system.spawn(lambda: Brief(number), restart=restart)
+    if how in ("crash", "restart"):
+        ref.tell(Crash())
+    if how == "crash":
+        await ref.wait()
+    elif how == "restart":
+        assert await ref.ask(Ping(), timeout=1000) == number
+        await ref.stop()
+    else:
+        await getattr(ref, how)()
+
+
+def own_objects() -> Counter[str]:
+    """The objects of the runtime's own types, and of the actors here."""
+    gc.collect()
+    kinds = (type(thing) for thing in gc.get_objects())
+    return Counter(
+        f"{kind.__module__}.{kind.__qualname__}"
+        for kind in kinds
+        if kind.__module__.partition(".")[0] == "actors" or kind.__module__ == __name__
+    )
+
+
+@pytest.mark.timeout(120)
+async def test_ten_thousand_lives_leave_nothing(
+    system: ActorSystem, records: Any, log: Any, count_tasks: Any, anyio_backend: str
+) -> None:
+    core: Any = system._core
+
+    async def live(numbers: range) -> None:
+        for number in numbers:
+            await live_briefly(system, number)
+            if number % 100 == 0:  # what the tests themselves keep
+                log.clear()
+                records.moments.clear()
+                records.errors.clear()
+        for kept in (log, records.moments, records.errors):
+            kept.clear()
+
+    def tasks() -> int:
+        timer = anyio_backend == "trio" and core.deadlines._timer is not None
+        return int(count_tasks()) - timer  # on Trio the store's one timer is a task
+
+    lives = 10_000
+    await live(range(300))  # from now on all that is made once is there
+    objects, tasks_before, blocks = own_objects(), tasks(), sys.getallocatedblocks()
+    await live(range(300, 300 + lives))
+    assert own_objects() == objects
+    assert tasks() == tasks_before
+    # Empty ticks of deadlines that have passed may stay for a while; a life leaves less than that.
+    assert sys.getallocatedblocks() - blocks < lives / 2
+    assert records.letters == []
+    assert system.stats().actors == 0

@@ -115,9 +115,12 @@ async def test_on_start_comes_before_the_first_message(system: ActorSystem) -> N
 
 
 @pytest.mark.parametrize("parked", [False, True])
+@pytest.mark.parametrize("ended", ["", "stop", "drain", "kill"])
 async def test_when_on_start_raises_spawn_raises_and_nothing_is_left(
-    system: ActorSystem, records: Any, parked: bool
+    system: ActorSystem, records: Any, parked: bool, ended: str
 ) -> None:
+    stopped: list[End] = []
+
     class Failing(Worker):
         async def on_start(self) -> None:
             self.join("room")
@@ -125,17 +128,20 @@ async def test_when_on_start_raises_spawn_raises_and_nothing_is_left(
             await self.spawn(Worker)
             if parked:
                 await anyio.lowlevel.checkpoint()
+            if ended:
+                getattr(self.ref, ended)()
             raise LookupError("not today")
 
         async def on_stop(self, end: End) -> None:
-            raise AssertionError("it never started")
+            stopped.append(end)
 
     with pytest.raises(LookupError, match="not today"):
         await system.spawn(Failing, name="it")
+    assert stopped == []  # it never started
     assert system.stats().actors == 0
     assert system.members("room") == []
     assert system.find("it") is None
-    assert records.dead() == [(Note(1), "stopped")]
+    assert records.dead() == [(Note(1), "killed" if ended == "kill" else "stopped")]
     assert ("stopped", "it") not in records.moments
     await system.spawn(Worker, name="it")
 
@@ -342,6 +348,7 @@ async def test_a_drain_handles_what_is_queued_and_takes_no_more(
         ref.tell(Note(number))
     ending = ref.drain()
     ref.tell(Note(9))
+    assert records.dead() == [(Note(9), "stopped")]  # at once
     gate.set()
     await ending
     assert book == ["held", 0, 1, 2, 3, "drain"]

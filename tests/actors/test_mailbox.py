@@ -299,6 +299,17 @@ def test_an_awaited_place_that_is_settled_does_not_wait() -> None:
     assert next(DONE.__await__(), "through") == "through"
 
 
+def test_room_goes_at_once_to_who_waits_and_whose_neighbour_has_gone() -> None:
+    mailbox, _ = make(2)
+    places = [mailbox.put(number) for number in range(5)]
+    first, *_ = tellers = [Teller(place) for place in places if isinstance(place, Waiting)]
+    assert len(tellers) == 3
+    first.cancel()  # 2 is gone
+    assert take(mailbox) == 0
+    assert list(mailbox.queue) == [1, 3]
+    assert [teller.resume() for teller in tellers[1:]] == [True, False]
+
+
 @pytest.mark.parametrize("overflow", [Overflow.FAIL, Overflow.DROP_OLDEST])
 def test_control_items_take_no_room_from_mail(overflow: Overflow) -> None:
     mailbox, dropped = make(2, overflow)
@@ -313,3 +324,9 @@ def test_control_items_take_no_room_from_mail(overflow: Overflow) -> None:
     if overflow is Overflow.FAIL:  # the room they had made is gone with them
         with pytest.raises(MailboxFull):
             mailbox.put(3)
+    else:  # they are no mail, so none of them is the oldest
+        control = Control(first=True)
+        mailbox.put_first(control)
+        mailbox.put(3)
+        assert dropped == [(1, Reason.DROPPED)]
+        assert list(mailbox.queue) == [control, 2, 3]

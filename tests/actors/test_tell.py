@@ -248,6 +248,27 @@ async def test_fail_refuses_to_the_teller(system: ActorSystem, records: Any) -> 
     assert records.letters == []
 
 
+async def test_without_a_word_about_it_a_mailbox_is_bounded_and_waits(
+    system: ActorSystem, records: Any
+) -> None:
+    ref = await system.spawn(Log)
+    gate = await hold(ref)
+    passed = []
+
+    async def tell_all() -> None:
+        for number in range(1030):
+            await ref.tell(Note(number))
+            passed.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tell_all)
+        await anyio.wait_all_tasks_blocked()
+        assert len(passed) == Log.mailbox_size == 1024
+        gate.set()
+    assert await ref.ask(Seen()) == list(range(1030))
+    assert records.letters == []
+
+
 @pytest.mark.parametrize(
     ("kind", "kept", "lost"),
     [(DroppingNewest, [0, 1], [2, 3]), (DroppingOldest, [2, 3], [0, 1])],
@@ -278,13 +299,18 @@ async def test_a_stop_goes_before_a_full_mailbox_and_its_line(
     assert [message for message, _ in records.dead()] == [Note(number) for number in range(4)]
 
 
-async def test_a_tell_to_the_ended_is_a_dead_letter(system: ActorSystem, records: Any) -> None:
+@pytest.mark.parametrize(
+    ("how", "reason"), [("stop", "stopped"), ("drain", "stopped"), ("kill", "killed")]
+)
+async def test_a_tell_to_the_ended_is_a_dead_letter(
+    system: ActorSystem, records: Any, how: str, reason: str
+) -> None:
     ref = await system.spawn(Log)
-    await ref.stop()
+    await getattr(ref, how)()
     assert not ref.alive
     assert "ended" in repr(ref)
     await ref.tell(Note(1))
-    assert records.dead() == [(Note(1), "stopped")]
+    assert records.dead() == [(Note(1), reason)]
 
 
 async def test_a_tell_after_the_systems_end_is_a_dead_letter(

@@ -359,9 +359,14 @@ def plain(pair: tuple[Any, Any]) -> bool:
     return not re.search("Annotated|Any", repr(pair))
 
 
+MADE: list[Any] = []
+"""Kept alive: nobody's messages are of types that come and go, and msgspec crashed once on those."""
+
+
 def struct_of(kinds: list[Any]) -> Any:
     fields = [(f"f{number}", kind) for number, kind in enumerate(kinds)]
-    return msgspec.defstruct("Made", fields, frozen=True)
+    MADE.append(msgspec.defstruct("Made", fields, frozen=True))
+    return MADE[-1]
 
 
 TYPES = st.recursive(
