@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PARALLEL = 2
-HANG = 15
+HANG = 25
 """Seconds after which a test hangs; a passing one takes a few."""
 LIMIT = 60.0
 """Seconds for the tests of one mutant."""

@@ -516,8 +516,10 @@ async def test_waiting_for_an_end_returns_after_on_stop_and_the_cleanup(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
         _ = ref.stop()
         await on_stop.wait()
+        await anyio.wait_all_tasks_blocked()
         assert waited == []
         gate.set()
     assert waited == [(["done"], None, 0)] * 2
