@@ -231,6 +231,12 @@ def reply_type(message_type: type) -> Any:
     return Any
 
 
+def error_replies(message_type: type) -> tuple[type[Exception], ...]:
+    """The errors among the replies that a `Request` promises."""
+    kinds = [get_origin(part) or part for part in _parts(reply_type(message_type))]
+    return tuple(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception))
+
+
 def _check_reply(where: str, message_type: type, returned: Any) -> None:
     if issubclass(message_type, Request):
         promised = reply_type(cast(type, message_type))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ._ask import is_ask, message_in
 from ._core import Core
 from ._dispatch import Table, table_of
-from ._handlers import Function
+from ._handlers import Function, error_replies
 from ._lanes import InterruptMailbox, LanedMailbox
 from ._timers import Tick
 from .actor import Actor
@@ -165,7 +165,12 @@ class Worker(ABC):
             else:
                 self.drop(item, Reason.UNHANDLED)
             return
-        reply = await function(self.actor, message)
+        try:
+            reply = await function(self.actor, message)
+        except Exception as error:
+            if not (is_ask(item) and isinstance(error, error_replies(type(message)))):
+                raise
+            reply = error.with_traceback(None)  # which would keep the handler's frame
         self.handled += 1
         self.in_hand = NOTHING
         if is_ask(item):

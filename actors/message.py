@@ -34,4 +34,7 @@ class Request(Message, Generic[R]):
 
     `class Total(Request[int])` makes `await ref.ask(Total())` an `int` for the type checkers, and
     a handler of `Total` that returns anything else an error when its class is defined.
+
+    An error that is among the replies, as in `class Withdraw(Request[int | Overdrawn])`, is one
+    when the handler raises it as well: the asker gets it as the value, and nothing has crashed.
     """

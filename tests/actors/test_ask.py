@@ -353,3 +353,38 @@ async def test_a_message_told_may_not_be_an_answer_to_anybody(system: ActorSyste
     one, two = ref.ask(Double(1)), ref.ask(Double(2))
     ref.tell(Tell())
     assert (await two, await one) == (4, 2)
+
+
+class Overdrawn(Exception):
+    pass
+
+
+class Withdraw(Request[int | Overdrawn]):
+    amount: int
+
+
+async def test_an_error_that_is_declared_as_a_reply_is_one(system: ActorSystem, log: Any) -> None:
+    class Account(Actor):
+        balance = 10
+
+        @receive
+        async def withdraw(self, request: Withdraw) -> int:
+            if request.amount < 0:
+                raise ValueError(request.amount)
+            if request.amount > self.balance:
+                raise Overdrawn(request.amount - self.balance)
+            self.balance -= request.amount
+            return self.balance
+
+    account = await system.spawn(Account, restart=Restart.TRANSIENT)
+    assert await account.ask(Withdraw(3)) == 7
+    reply = await account.ask(Withdraw(9))
+    assert isinstance(reply, Overdrawn)
+    assert (reply.args, reply.__traceback__) == ((2,), None)
+    assert await account.ask(Withdraw(7)) == 0, "its state is kept: it did not crash"
+    assert system.stats().crashed == 0
+    with pytest.raises(ActorCrashed):
+        await account.ask(Withdraw(-1))
+    account.tell(Withdraw(99))  # nobody gets the reply, so it is a crash
+    assert await account.ask(Withdraw(0)) == 10
+    assert system.stats().crashed == 2

@@ -360,7 +360,7 @@ def plain(pair: tuple[Any, Any]) -> bool:
 
 
 MADE: list[Any] = []
-"""Kept alive: nobody's messages are of types that come and go, and msgspec crashed once on those."""
+"""Kept alive: no user's types come and go, and msgspec crashed once on such."""
 
 
 def struct_of(kinds: list[Any]) -> Any:
