@@ -121,8 +121,8 @@ MESSAGES = [
         "queued mail survives a restart",
         edit(
             "_recovery.py",
-            "        self._stopping_itself = self._stopped = False\n        actor",
-            "        self._stopping_itself = self._stopped = False\n"
+            "        self._stopping_itself = False\n        actor",
+            "        self._stopping_itself = False\n"
             "        self.mailbox.clear(Reason.STOPPED)\n        actor",
         ),
         "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
@@ -164,8 +164,8 @@ MESSAGES = [
         "a dead letter says why",
         edit(
             "_cell.py",
-            "        self.mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)",
-            "        self.mailbox.clear(Reason.STOPPED)",
+            "            mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)",
+            "            mailbox.clear(Reason.STOPPED)",
         ),
         "tell.py",
         "lives.py",
@@ -369,9 +369,8 @@ MAILBOXES = [
         "at most the handler in hand runs before a stop",
         edit(
             "_cell.py",
-            "            self._set_deadline(self.kill, timeout)\n"
-            "            self.mailbox.put_first(LEAVE_FIRST)",
-            "            self._set_deadline(self.kill, timeout)\n"
+            "            self._clear_mail()  # nobody will handle it, so who asks should not wait any "
+            "longer\n            self.mailbox.put_first(LEAVE_FIRST)",
             "            self.mailbox.put_last(LEAVE_FIRST)",
         ),
         "lives.py::test_a_stop_lets_at_most_the_current_handler_run",
@@ -576,15 +575,8 @@ ASKING = [
         "an exception in a handler is a crash, asked or told",
         edit(
             "_work.py",
-            "        reply = await function(self.actor, message)\n        self.handled += 1\n",
-            "        try:\n"
-            "            reply = await function(self.actor, message)\n"
-            "        except Exception as error:\n"
-            "            if not is_ask(item):\n"
-            "                raise\n"
-            "            item.fail(error)\n"
-            "            reply = None\n"
-            "        self.handled += 1\n",
+            "isinstance(error, error_replies(type(message)))",
+            "isinstance(error, Exception)",
         ),
         "supervision.py::test_a_crash_in_the_handler_of_an_ask_and_of_a_tell_restart_alike",
     ),
@@ -771,9 +763,8 @@ LIVES = [
         "a stop past its deadline is a kill",
         edit(
             "_cell.py",
-            "            self._set_deadline(self.kill, timeout)\n"
-            "            self.mailbox.put_first(LEAVE_FIRST)",
-            "            self.mailbox.put_first(LEAVE_FIRST)",
+            "            self._set_deadline(self.kill, timeout)\n            self._clear_mail()",
+            "            self._clear_mail()",
         ),
         "lives.py::test_a_stop_past_its_deadline_is_a_kill",
     ),
@@ -1504,7 +1495,124 @@ CONNECTIONS = [
     ),
 ]
 
-MUTANTS = [*MESSAGES, *MAILBOXES, *ASKING, *LIVES, *SUPERVISION, *GROUPS, *CONNECTIONS]
+REVIEWED = [
+    mutant(
+        "a stop keeps the later deadline",
+        "of several stops the shortest deadline counts",
+        edit(
+            "_cell.py",
+            "            self.core.deadlines.bring_forward(self, timeout)\n",
+            "            pass\n",
+        ),
+        "review_again.py::test_of_several_stops_the_shortest_counts",
+    ),
+    mutant(
+        "asks wait for a stop",
+        "what is queued fails when the stop is asked for",
+        edit(
+            "_cell.py",
+            "            self._clear_mail()  # nobody will handle it, so who asks should not wait any "
+            "longer\n",
+            "",
+        ),
+        "review_again.py::test_what_is_queued_fails_when_the_stop_is_asked_for",
+    ),
+    mutant(
+        "a rest ends in a restart of all",
+        "all old lives are gone before the new ones begin",
+        edit(
+            "_recovery.py",
+            "            if not suspension.taken:  # else",
+            "            if True:  #",
+        ),
+        "review_again.py::test_who_rests_when_all_restart_waits_until_all_are_gone",
+    ),
+    mutant(
+        "the interrupted wait for an answer",
+        "what only looks like a circle is none",
+        edit("_recovery.py", "            self.awaits = None  # not for long\n", ""),
+        "review_again.py::test_who_is_interrupted_waits_for_nobody",
+    ),
+    mutant(
+        "an escalation starts the suspended",
+        "one failure too many ends all children",
+        edit(
+            "_recovery.py",
+            "            if decision.action is not Action.ESCALATE:",
+            "            if True:",
+        ),
+        "families.py::test_a_failure_too_many_in_a_restart_of_all_starts_nobody",
+    ),
+    mutant(
+        "text names the dead letters",
+        "no client can join the dead letters",
+        [
+            edit(
+                "telemetry.py",
+                "        return self is other\n",
+                "        return str(self) == other\n",
+            ),
+            edit("telemetry.py", "__hash__ = object.__hash__", "__hash__ = str.__hash__"),
+        ],
+        "review_again.py::test_no_text_is_the_topic_of_dead_letters",
+    ),
+    mutant(
+        "a dead letter raises",
+        "who cannot take a dead letter harms nobody",
+        edit(
+            "_core.py",
+            "            except Exception as error:  # noqa: BLE001  # whatever a lane",
+            "            except ZeroDivisionError as error:  # whatever a lane",
+        ),
+        "review_again.py::test_who_cannot_take_a_dead_letter_ends_like_any_other",
+    ),
+    mutant(
+        "an own stop outlives a drain",
+        "a drain handles what is queued",
+        edit("_recovery.py", "        if order is OWN_STOP and (", "        if False and ("),
+        "review_again.py::test_a_drain_overtakes_an_own_stop",
+    ),
+]
+
+KIT = [
+    mutant(
+        "every schedule is the loop's",
+        "exploration finds races",
+        edit(
+            "testing/_loop.py",
+            "self._ready.pop(self._schedule.choose(len(self._ready)))",
+            "self._ready.pop(0)",
+        ),
+        "tests/testing/test_explore.py",
+    ),
+    mutant(
+        "virtual time is late",
+        "timers come in their order",
+        edit("testing/_loop.py", "max(self._time, moment)", "max(self._time, moment) + 1"),
+        "tests/testing/test_kit.py",
+    ),
+    mutant(
+        "no leak is a leak",
+        "what is left behind is named",
+        edit(
+            "testing/_kit.py",
+            "        if left:\n",
+            "        if not left:\n            return\n        if False:\n",
+        ),
+        "tests/testing/test_kit.py::test_what_is_left_behind_is_named",
+    ),
+    mutant(
+        "order is not looked at",
+        "check_actor finds wrong order",
+        edit("testing/_check.py", "if places[id(message)] < place:", "if False:"),
+        "tests/testing/test_check.py::test_a_broken_runtime_is_found",
+    ),
+]
+
+MUTANTS = [
+    *(*MESSAGES, *MAILBOXES, *ASKING, *LIVES, *SUPERVISION, *GROUPS, *CONNECTIONS),
+    *(*REVIEWED, *KIT),
+]
 
 
 def say(text: str) -> None:
