@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 from fastapi import FastAPI
@@ -94,6 +95,15 @@ class Hangs(Request[int]):
     pass
 
 
+class Strict(Message):
+    """Its class has a bug."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        {}[self.text]
+
+
 class Probe(Connection):
     """Does what the tests need. `journal` outlives the restarts."""
 
@@ -126,6 +136,10 @@ class Probe(Connection):
     @receive
     async def tell(self, message: Tell) -> None:
         self.publish("all", Said(message.text), exclude=() if message.all else self.ref)
+
+    @receive
+    async def strict(self, message: Strict) -> None:
+        self.journal.append("strict")
 
     @receive
     async def boom(self, message: Boom) -> None:
@@ -352,6 +366,29 @@ def test_a_crash_is_told_under_the_id_in_the_log_and_leaves_fresh_state(
         assert probe.journal == ["start", "connect", "start", ("restart", "boom")]
 
     house(*application(), test)
+
+
+@pytest.mark.parametrize("codec", [Json(), MessagePack()])
+def test_an_error_in_the_making_of_a_message_is_logged_once_and_is_no_crash(
+    house: Any, probe: Any, logged: Any, codec: Any
+) -> None:
+    async def test(house: Any) -> None:
+        peer, other = await house.connect("/probe"), await house.connect("/probe")
+        for number in range(5):  # more than the intensity would allow, were they crashes
+            peer.send(codec.encode({"type": "strict", "text": "secret"}))
+            error = msgspec.json.decode(await peer.data())
+            assert (error["type"], error["code"]) == ("error", "invalid")
+            assert "secret" not in str(error)
+            assert len(logged) == number + 1
+            assert logged[-1]["error_id"] == error["error_id"]
+            assert repr(logged[-1]["exc_info"]) == "KeyError('secret')"
+        for client in (peer, other):
+            client.send(say("a"))
+            assert await client.receive() == said("1 a")
+        assert "strict" not in probe.journal
+        assert probe.journal.count("start") == 2
+
+    house(*application(codec=[Json(), codec] if codec.kind == "binary" else codec), test)
 
 
 def test_too_many_crashes_close_with_1011(house: Any, probe: Any, logged: Any) -> None:
