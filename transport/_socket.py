@@ -294,6 +294,10 @@ class ClientLane:
         self._codec = session.codec
         self._types = tuple(types)
 
+    def prepare(self, envelope: Envelope) -> None:
+        if not isinstance(envelope.message, self._types):
+            self._codec.frame(envelope)
+
     def deliver(self, envelope: Envelope, members: Collection[Socket]) -> None:
         if isinstance(envelope.message, self._types):
             envelope.deliver([socket.context.mailbox for socket in members])

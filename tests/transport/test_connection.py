@@ -1,6 +1,7 @@
 """What a connection does with its messages: order, requests, crashes, overload, close."""
 
 import asyncio
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -693,6 +694,34 @@ def test_a_publish_that_cannot_be_encoded_is_the_publishers_error(house: Any, pr
         assert await peer.receive() == said("fine")
 
     house(*application(), test)
+
+
+@pytest.mark.parametrize("order", list(permutations(["/probe", "/packed", "/told"])))
+def test_what_one_codec_cannot_encode_reaches_nobody_of_a_mixed_group(
+    house: Any, probe: Any, order: tuple[str, ...]
+) -> None:
+    class Told(Probe):
+        @receive(wire=False)
+        async def take(self, message: dict) -> None:  # type: ignore[type-arg]
+            self.send(Said(str(message)))
+
+    app, sockets = application()
+    sockets.add("/packed", Probe, codec=MessagePack())
+    sockets.add("/told", Told)
+
+    async def test(house: Any) -> None:
+        peers = {}
+        for number, path in enumerate(order, 1):
+            peers[path] = await house.connect(path)
+            await house.until(lambda number=number: len(house.system.members("all")) == number)
+        with pytest.raises(TypeError, match="cannot encode dict"):
+            house.system.publish("all", {"n": 2**70})  # too large for MessagePack only
+        house.system.publish("all", {"n": 1})
+        assert await peers["/probe"].receive() == {"n": 1}
+        assert await peers["/packed"].data() == msgspec.msgpack.encode({"n": 1})
+        assert await peers["/told"].receive() == said("{'n': 1}")
+
+    house(app, sockets, test)
 
 
 def test_a_send_that_cannot_be_encoded_is_a_crash_and_no_more(
