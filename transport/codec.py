@@ -348,7 +348,7 @@ class SocketCodec:
             if isinstance(message, str) and not message.isascii():
                 message.encode()  # the server will: a lone surrogate must fail here, not there
             return framed(message, message)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        except Exception as error:  # an unset field, say, is an AttributeError
             raise CodecError(f"cannot encode {type(message).__name__}: {error}") from error
 
     def frame(self, envelope: Envelope) -> Frame:

@@ -256,6 +256,24 @@ def test_what_cannot_be_encoded_is_a_codec_error(codec: type[Codec], message: ob
         SocketCodec([codec()], STRUCTS).encode(message)
 
 
+@pytest.mark.parametrize("codec", STRUCTURED)
+def test_a_struct_with_an_unset_field_is_a_codec_error(codec: type[Codec]) -> None:
+    speech = Speech("a")
+    del speech.content
+    for message in (speech, [speech]):
+        with pytest.raises(CodecError, match=type(message).__name__):
+            SocketCodec([codec()], STRUCTS).encode(message)
+
+
+def test_whatever_a_codec_of_ones_own_raises_is_a_codec_error() -> None:
+    class Buggy(Json):
+        def encode(self, message: object) -> str | bytes:
+            raise KeyError(message)
+
+    with pytest.raises(CodecError, match="Say"):
+        SocketCodec([Buggy()], STRUCTS).encode(Say("a"))
+
+
 def test_an_integer_too_large_for_messagepack_is_a_codec_error() -> None:
     with pytest.raises(CodecError):
         SocketCodec([MessagePack()], STRUCTS).encode([10**30])

@@ -88,6 +88,14 @@ class Unsendable(Request[object]):
     pass
 
 
+class Draft(msgspec.Struct):
+    text: str
+
+
+class Unset(Request[Draft]):
+    pass
+
+
 class Fails(Request[int]):
     pass
 
@@ -179,6 +187,12 @@ class Probe(Connection):
     @receive
     async def unsendable(self, request: Unsendable) -> object:
         return object()
+
+    @receive
+    async def unset(self, request: Unset) -> Draft:
+        draft = Draft("")
+        del draft.text
+        return draft
 
     @receive
     async def fails(self, request: Fails) -> int:
@@ -284,6 +298,11 @@ def test_a_request_that_fails_is_answered_by_an_error_frame(
         answer = await peer.receive()
         assert (answer["code"], answer["id"]) == ("crashed", 2)  # the next frame: told once
         assert logged[-1]["error_id"] == answer["error_id"]
+        peer.send({"type": "unset", "id": "u"})
+        answer = await peer.receive()
+        assert (answer["code"], answer["id"]) == ("crashed", "u")
+        assert logged[-1]["error_id"] == answer["error_id"]
+        assert len(logged) == 3
         peer.send({"type": "hangs", "id": 3})
         answer = await peer.receive()
         assert (answer["code"], answer["id"]) == ("timeout", 3)
@@ -292,7 +311,7 @@ def test_a_request_that_fails_is_answered_by_an_error_frame(
         assert await peer.receive() == {"type": "reply", "id": 4, "value": 1}
 
     house(*application(ask_timeout=0.05), test)
-    # The unsendable reply was no crash of the actor's.
+    # Neither unsendable reply was a crash of the actor's.
     assert probe.journal.count("start") == 2
 
 
