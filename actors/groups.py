@@ -30,6 +30,11 @@ class Envelope:
 class Lane(Protocol):
     """The port between a group and members of one kind; lanes are compared by identity."""
 
+    def prepare(self, envelope: Envelope) -> None:
+        """Encode the message, if that is to be done, and leave it in the envelope; raise if it
+        cannot be. Called before any lane delivers, where a group has members of several."""
+        ...
+
     def deliver(self, envelope: Envelope, members: Collection[Any]) -> None:
         """Hand the message to each member. It must not wait; if it cannot encode the message, it
         raises before anybody gets it."""
@@ -38,6 +43,9 @@ class Lane(Protocol):
 
 class MailboxLane:
     """Delivers into mailboxes."""
+
+    def prepare(self, envelope: Envelope) -> None:
+        pass
 
     def deliver(self, envelope: Envelope, members: Collection[Mailbox]) -> None:
         envelope.deliver(members)
@@ -83,16 +91,26 @@ class Groups:
     def publish(
         self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef] = ()
     ) -> None:
-        """Hand the message to every member, save those excluded."""
+        """Hand the message to every member, save those excluded.
+
+        Raises what a lane raises of a message that it cannot encode, before anybody gets it.
+        """
         lanes = self._topics.get(topic)
         if lanes is None:
             return
         envelope = Envelope(message)
         excluded = frozenset((exclude,) if isinstance(exclude, ActorRef) else exclude)
         # Copies, since whoever hears of a dead letter may join or leave in the middle of it.
-        for lane, members in list(lanes.items()):
+        deliveries: list[tuple[Lane, list[Any]]] = []
+        for lane, members in lanes.items():
             if excluded and not excluded.isdisjoint(members):
                 chosen = [member for ref, member in members.items() if ref not in excluded]
             else:
                 chosen = list(members.values())
+            if chosen:
+                deliveries.append((lane, chosen))
+        if len(deliveries) > 1:  # a single lane raises by itself before anybody gets it
+            for lane, _ in deliveries:
+                lane.prepare(envelope)
+        for lane, chosen in deliveries:
             lane.deliver(envelope, chosen)

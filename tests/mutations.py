@@ -369,8 +369,8 @@ MAILBOXES = [
         "at most the handler in hand runs before a stop",
         edit(
             "_cell.py",
-            "            self._clear_mail()  # nobody will handle it, so who asks should not wait any "
-            "longer\n            self.mailbox.put_first(LEAVE_FIRST)",
+            "            self._clear_mail()  # nobody will handle it, so who asks should not wait "
+            "any longer\n            self.mailbox.put_first(LEAVE_FIRST)",
             "            self.mailbox.put_last(LEAVE_FIRST)",
         ),
         "lives.py::test_a_stop_lets_at_most_the_current_handler_run",
@@ -1511,8 +1511,8 @@ REVIEWED = [
         "what is queued fails when the stop is asked for",
         edit(
             "_cell.py",
-            "            self._clear_mail()  # nobody will handle it, so who asks should not wait any "
-            "longer\n",
+            "            self._clear_mail()  # nobody will handle it, so who asks should not wait "
+            "any longer\n",
             "",
         ),
         "review_again.py::test_what_is_queued_fails_when_the_stop_is_asked_for",
@@ -1579,7 +1579,7 @@ KIT = [
         "every schedule is the loop's",
         "exploration finds races",
         edit(
-            "testing/_loop.py",
+            "actors/testing/_loop.py",
             "self._ready.pop(self._schedule.choose(len(self._ready)))",
             "self._ready.pop(0)",
         ),
@@ -1588,14 +1588,14 @@ KIT = [
     mutant(
         "virtual time is late",
         "timers come in their order",
-        edit("testing/_loop.py", "max(self._time, moment)", "max(self._time, moment) + 1"),
+        edit("actors/testing/_loop.py", "max(self._time, moment)", "max(self._time, moment) + 1"),
         "tests/testing/test_kit.py",
     ),
     mutant(
         "no leak is a leak",
         "what is left behind is named",
         edit(
-            "testing/_kit.py",
+            "actors/testing/_kit.py",
             "        if left:\n",
             "        if not left:\n            return\n        if False:\n",
         ),
@@ -1604,7 +1604,7 @@ KIT = [
     mutant(
         "order is not looked at",
         "check_actor finds wrong order",
-        edit("testing/_check.py", "if places[id(message)] < place:", "if False:"),
+        edit("actors/testing/_check.py", "if places[id(message)] < place:", "if False:"),
         "tests/testing/test_check.py::test_a_broken_runtime_is_found",
     ),
 ]

@@ -30,7 +30,7 @@ from ._writer import Writer
 from .codec import Frame, Heartbeat, Reply
 from .exceptions import CloseCode, CodecError, Disconnected
 from .outbox import PACED, Close, Outbox
-from .session import Question, Refusal, Session, Step
+from .session import Bug, Question, Refusal, Session, Step
 from .wire import Wire
 
 LAST_WORD = 1.0
@@ -204,6 +204,9 @@ class Socket:
         """Do it; raises `MailboxFull` for a question."""
         if isinstance(step, Question):
             self._ask(step)
+        elif isinstance(step, Bug):
+            error_id = self.context.log("error", "a message cannot be made", step.error)
+            self._take_step(self.session.unmade(error_id))
         elif isinstance(step, Refusal) and self.outbox.close is None:
             if step.error is not None:
                 self.send(step.error)
@@ -290,6 +293,10 @@ class ClientLane:
     def __init__(self, session: Session, types: Sequence[type]) -> None:
         self._codec = session.codec
         self._types = tuple(types)
+
+    def prepare(self, envelope: Envelope) -> None:
+        if not isinstance(envelope.message, self._types):
+            self._codec.frame(envelope)
 
     def deliver(self, envelope: Envelope, members: Collection[Socket]) -> None:
         if isinstance(envelope.message, self._types):

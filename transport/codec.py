@@ -295,6 +295,25 @@ def _catch_all(
     return checked
 
 
+def _check_room_for_id(kind: Any) -> None:
+    """Raise `CodecError` for a request whose frames cannot have an `id` beside its fields."""
+    config = kind.__struct_config__
+    if config.array_like:
+        why = "its frames are arrays (array_like)"
+    elif config.forbid_unknown_fields:
+        why = "it refuses what is no field of its own (forbid_unknown_fields)"
+    elif config.tag_field == "id":
+        why = "`id` is its tag"
+    elif "id" in kind.__struct_encode_fields__:
+        why = "`id` is a field of its own"
+    else:
+        return
+    raise CodecError(
+        f"{kind.__name__} cannot be asked by a client, whose requests have an `id`: {why}. "
+        f"Change that, or mark its handler with `@receive(wire=False)`"
+    )
+
+
 class SocketCodec:
     """What one socket reads and writes: at most one codec for each kind of frame.
 
@@ -319,9 +338,9 @@ class SocketCodec:
         """The same for a binary frame."""
         structured = [codec for codec in chosen if codec.structured]
         requests: list[Any] = [kind for kind in types if issubclass(kind, Request)]
-        for kind in requests:
-            if "id" in kind.__struct_fields__:
-                raise CodecError(f"{kind.__name__}.id: on the wire, id is that of the request")
+        if structured:  # or no frame becomes a request
+            for kind in requests:
+                _check_room_for_id(kind)
         self.requests = frozenset[type](requests)
         """The types that are asked, not told."""
         self._ids = {codec.kind: codec.decoder([RequestId]) for codec in structured if requests}
@@ -348,7 +367,7 @@ class SocketCodec:
             if isinstance(message, str) and not message.isascii():
                 message.encode()  # the server will: a lone surrogate must fail here, not there
             return framed(message, message)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        except Exception as error:  # an unset field, say, is an AttributeError
             raise CodecError(f"cannot encode {type(message).__name__}: {error}") from error
 
     def frame(self, envelope: Envelope) -> Frame:

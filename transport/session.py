@@ -33,6 +33,19 @@ class Refusal(Step):
     close: Close | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Bug(Step):
+    """Log the error, and go on with `Session.unmade`: the message's class raised it."""
+
+    error: Exception
+
+
+_VERDICTS = (ValueError, TypeError, AssertionError)
+"""What a message's class raises of a frame that it does not want. The rest is its own fault."""
+
+_LOGGED = "something went wrong here; it was logged"
+
+
 class Session:
     """Decides by the codec and the settings. Stateless, so one serves all sockets of a route."""
 
@@ -57,12 +70,20 @@ class Session:
             )
         try:
             message = decode(data)
+            # By its exact type: msgspec's metaclass makes `isinstance` the dearest thing in here.
+            if type(message) in codec.requests:
+                return self._question(cast(Request[Any], message), data)
         except BadFrame as error:
             return self._invalid(error)
-        # By its exact type: msgspec's metaclass makes `isinstance` the dearest thing in here.
-        if type(message) in codec.requests:
-            return self._question(cast(Request[Any], message), data)
+        except _VERDICTS as error:
+            return self._invalid(BadFrame("invalid", str(error)))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the client gets an answer
+            return Bug(error)
         return message
+
+    def unmade(self, error_id: str) -> Refusal:
+        """What follows when a message's class has a bug: nothing that the actor would notice."""
+        return self._invalid(BadFrame("invalid", _LOGGED), error_id)
 
     def overloaded(self, step: object) -> Refusal:
         """What follows when the actor's mailbox has no room for what a frame led to."""
@@ -74,8 +95,7 @@ class Session:
 
     def crashed(self, error_id: str, identifier: str | int | None = None) -> ErrorFrame:
         """What the client is told of a crash: where to find it in the log, and no more."""
-        detail = "something went wrong here; it was logged"
-        return ErrorFrame(code="crashed", detail=detail, id=identifier, error_id=error_id)
+        return ErrorFrame(code="crashed", detail=_LOGGED, id=identifier, error_id=error_id)
 
     def failed(self, error: ActorError, identifier: str | int) -> ErrorFrame:
         """What the client is told of a question that failed."""
@@ -86,17 +106,16 @@ class Session:
         code = "overloaded" if isinstance(error, MailboxFull) else "stopped"
         return ErrorFrame(code=code, detail=str(error), id=identifier)
 
-    def _invalid(self, error: BadFrame) -> Refusal:
+    def _invalid(self, error: BadFrame, error_id: str | None = None) -> Refusal:
+        detail = error.detail or "the message was refused"  # by a bare `assert`
+        frame = ErrorFrame(code=error.code, detail=detail, path=error.path, error_id=error_id)
         close = None
         if self.settings.on_invalid is OnInvalid.CLOSE:
             close = Close(CloseCode.POLICY_VIOLATION, f"{error.code} frame")
-        return Refusal(ErrorFrame(code=error.code, detail=error.detail, path=error.path), close)
+        return Refusal(frame, close)
 
     def _question(self, request: Request[Any], data: Data) -> object:
-        try:
-            identifier = self.codec.request_id(data)
-        except BadFrame as error:
-            return self._invalid(error)
+        identifier = self.codec.request_id(data)
         # Without an id there is nothing to answer to: it is handled like anything told.
         return request if identifier is None else Question(request, identifier)
 

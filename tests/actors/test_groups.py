@@ -1,5 +1,6 @@
 """Groups against a model: who gets what is published, and in which order."""
 
+from itertools import permutations
 from typing import Any, ClassVar
 
 import anyio
@@ -328,6 +329,9 @@ def test_a_lane_gets_all_its_members_at_once_and_one_envelope() -> None:
         def __init__(self) -> None:
             self.delivered: list[tuple[Envelope, list[str]]] = []
 
+        def prepare(self, envelope: Envelope) -> None:
+            pass
+
         def deliver(self, envelope: Envelope, members: Any) -> None:
             self.delivered.append((envelope, list(members)))
 
@@ -345,6 +349,41 @@ def test_a_lane_gets_all_its_members_at_once_and_one_envelope() -> None:
     assert members == ["c"]
     assert two.delivered == [(envelope, ["b"])]
     assert envelope.message == "hello"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_one_lane_cannot_encode_reaches_nobody(order: tuple[int, ...]) -> None:
+    class Lane:
+        def __init__(self, *, fails: bool) -> None:
+            self.fails = fails
+            self.delivered: list[str] = []
+
+        def prepare(self, envelope: Envelope) -> None:
+            if self.fails and envelope.message == "bad":
+                raise TypeError("cannot be encoded")
+
+        def deliver(self, envelope: Envelope, members: Any) -> None:
+            self.prepare(envelope)
+            self.delivered += members
+
+    groups = Groups()
+    lanes = [Lane(fails=False), Lane(fails=True), Lane(fails=False)]
+    cell: Any = type("FakeCell", (), {"mailbox": None})()
+    refs = [ActorRef(cell, cell, 0) for _ in lanes]
+    for index in order:
+        groups.join("room", refs[index], lanes[index], str(index))
+    with pytest.raises(TypeError, match="cannot be encoded"):
+        groups.publish("room", "bad")
+    assert [lane.delivered for lane in lanes] == [[], [], []]
+    groups.publish("room", "bad", refs[1])  # its lane has nobody to encode for
+    groups.publish("room", "good")
+    assert [lane.delivered for lane in lanes] == [["0", "0"], ["1"], ["2", "2"]]
+    groups.leave("room", refs[0])
+    groups.leave("room", refs[2])
+    groups.publish("room", "bad", refs[1])  # nor has it when it is the only one
+    with pytest.raises(TypeError, match="cannot be encoded"):
+        groups.publish("room", "bad")
+    assert lanes[1].delivered == ["1"]
 
 
 @pytest.mark.anyio

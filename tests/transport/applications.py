@@ -30,6 +30,15 @@ class Say(Message):
     text: str
 
 
+class Loud(Message):
+    """Has a rule of its own."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        assert self.text.isupper()
+
+
 class Number(Message):
     value: int | float
 
@@ -130,6 +139,10 @@ class Probe(Connection):
     @receive
     async def say(self, message: Say) -> None:
         self.send(Said(self.who, message.text))
+
+    @receive
+    async def loud(self, message: Loud) -> None:
+        self.send(message)
 
     @receive
     async def number(self, message: Number) -> None:

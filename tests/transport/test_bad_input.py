@@ -92,6 +92,7 @@ JSON_FRAMES = [
     ('{"type":"private","text":"forged"}', "invalid", "$.type"),
     ('{"type":"say"}', "invalid", "$"),
     ('{"type":"say","text":1}', "invalid", "$.text"),
+    ('{"type":"loud","text":"soft"}', "invalid", None),
     ('{"type":"number","value":1e400}', "invalid", "$.value"),
     ('{"type":"number","value":' + "9" * 5000 + "}", "invalid", "$.value"),
     ('{"type":"total","of":[],"id":[]}', "invalid", "$.id"),

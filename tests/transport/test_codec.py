@@ -222,6 +222,63 @@ def test_codecs_that_cannot_serve_the_types_are_refused(make: Callable[[], objec
         make()
 
 
+class Named(Request[int]):
+    id: int
+
+
+class Renamed(Request[int]):
+    number: int = msgspec.field(name="id")
+
+
+class RenamedAll(Request[int], rename={"number": "id"}):
+    number: int
+
+
+class Tagged(Request[int], tag_field="id"):
+    pass
+
+
+class Exact(Request[int], forbid_unknown_fields=True):
+    pass
+
+
+class Array(Request[int], array_like=True):
+    pass
+
+
+@pytest.mark.parametrize("codec", STRUCTURED)
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (Named, "is a field"),
+        (Renamed, "is a field"),
+        (RenamedAll, "is a field"),
+        (Tagged, "is its tag"),
+        (Exact, "forbid_unknown_fields"),
+        (Array, "array_like"),
+    ],
+)
+def test_a_request_that_cannot_have_an_id_is_refused(
+    codec: type[Codec], kind: type, why: str
+) -> None:
+    with pytest.raises(CodecError, match=f"{kind.__name__}.*{why}"):
+        SocketCodec([codec()], [kind])
+
+
+def test_a_field_that_is_called_id_only_in_python_is_fine() -> None:
+    class Other(Request[int], rename={"id": "number"}):
+        id: int
+
+    socket = SocketCodec([Json()], [Other])
+    data = '{"type":"other","number":1,"id":"a"}'
+    assert decode(socket, data) == Other(1)
+    assert socket.request_id(data) == "a"
+
+
+def test_where_no_frame_becomes_a_request_its_fields_matter_to_nobody() -> None:
+    assert decode(SocketCodec([Text()], [str, Exact, Named]), "a") == "a"
+
+
 def test_types_that_cannot_be_told_apart_are_refused() -> None:
     class Other(Message, tag="say"):
         pass
@@ -254,6 +311,24 @@ def nested(depth: int) -> list[Any]:
 def test_what_cannot_be_encoded_is_a_codec_error(codec: type[Codec], message: object) -> None:
     with pytest.raises(CodecError, match=type(message).__name__):
         SocketCodec([codec()], STRUCTS).encode(message)
+
+
+@pytest.mark.parametrize("codec", STRUCTURED)
+def test_a_struct_with_an_unset_field_is_a_codec_error(codec: type[Codec]) -> None:
+    speech = Speech("a")
+    del speech.content
+    for message in (speech, [speech]):
+        with pytest.raises(CodecError, match=type(message).__name__):
+            SocketCodec([codec()], STRUCTS).encode(message)
+
+
+def test_whatever_a_codec_of_ones_own_raises_is_a_codec_error() -> None:
+    class Buggy(Json):
+        def encode(self, message: object) -> str | bytes:
+            raise KeyError(message)
+
+    with pytest.raises(CodecError, match="Say"):
+        SocketCodec([Buggy()], STRUCTS).encode(Say("a"))
 
 
 def test_an_integer_too_large_for_messagepack_is_a_codec_error() -> None:

@@ -1,8 +1,10 @@
 """What a connection does with its messages: order, requests, crashes, overload, close."""
 
 import asyncio
+from itertools import permutations
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 from fastapi import FastAPI
@@ -86,12 +88,29 @@ class Unsendable(Request[object]):
     pass
 
 
+class Draft(msgspec.Struct):
+    text: str
+
+
+class Unset(Request[Draft]):
+    pass
+
+
 class Fails(Request[int]):
     pass
 
 
 class Hangs(Request[int]):
     pass
+
+
+class Strict(Message):
+    """Its class has a bug."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        {}[self.text]
 
 
 class Probe(Connection):
@@ -126,6 +145,10 @@ class Probe(Connection):
     @receive
     async def tell(self, message: Tell) -> None:
         self.publish("all", Said(message.text), exclude=() if message.all else self.ref)
+
+    @receive
+    async def strict(self, message: Strict) -> None:
+        self.journal.append("strict")
 
     @receive
     async def boom(self, message: Boom) -> None:
@@ -164,6 +187,12 @@ class Probe(Connection):
     @receive
     async def unsendable(self, request: Unsendable) -> object:
         return object()
+
+    @receive
+    async def unset(self, request: Unset) -> Draft:
+        draft = Draft("")
+        del draft.text
+        return draft
 
     @receive
     async def fails(self, request: Fails) -> int:
@@ -269,6 +298,11 @@ def test_a_request_that_fails_is_answered_by_an_error_frame(
         answer = await peer.receive()
         assert (answer["code"], answer["id"]) == ("crashed", 2)  # the next frame: told once
         assert logged[-1]["error_id"] == answer["error_id"]
+        peer.send({"type": "unset", "id": "u"})
+        answer = await peer.receive()
+        assert (answer["code"], answer["id"]) == ("crashed", "u")
+        assert logged[-1]["error_id"] == answer["error_id"]
+        assert len(logged) == 3
         peer.send({"type": "hangs", "id": 3})
         answer = await peer.receive()
         assert (answer["code"], answer["id"]) == ("timeout", 3)
@@ -277,7 +311,7 @@ def test_a_request_that_fails_is_answered_by_an_error_frame(
         assert await peer.receive() == {"type": "reply", "id": 4, "value": 1}
 
     house(*application(ask_timeout=0.05), test)
-    # The unsendable reply was no crash of the actor's.
+    # Neither unsendable reply was a crash of the actor's.
     assert probe.journal.count("start") == 2
 
 
@@ -352,6 +386,29 @@ def test_a_crash_is_told_under_the_id_in_the_log_and_leaves_fresh_state(
         assert probe.journal == ["start", "connect", "start", ("restart", "boom")]
 
     house(*application(), test)
+
+
+@pytest.mark.parametrize("codec", [Json(), MessagePack()])
+def test_an_error_in_the_making_of_a_message_is_logged_once_and_is_no_crash(
+    house: Any, probe: Any, logged: Any, codec: Any
+) -> None:
+    async def test(house: Any) -> None:
+        peer, other = await house.connect("/probe"), await house.connect("/probe")
+        for number in range(5):  # more than the intensity would allow, were they crashes
+            peer.send(codec.encode({"type": "strict", "text": "secret"}))
+            error = msgspec.json.decode(await peer.data())
+            assert (error["type"], error["code"]) == ("error", "invalid")
+            assert "secret" not in str(error)
+            assert len(logged) == number + 1
+            assert logged[-1]["error_id"] == error["error_id"]
+            assert repr(logged[-1]["exc_info"]) == "KeyError('secret')"
+        for client in (peer, other):
+            client.send(say("a"))
+            assert await client.receive() == said("1 a")
+        assert "strict" not in probe.journal
+        assert probe.journal.count("start") == 2
+
+    house(*application(codec=[Json(), codec] if codec.kind == "binary" else codec), test)
 
 
 def test_too_many_crashes_close_with_1011(house: Any, probe: Any, logged: Any) -> None:
@@ -656,6 +713,34 @@ def test_a_publish_that_cannot_be_encoded_is_the_publishers_error(house: Any, pr
         assert await peer.receive() == said("fine")
 
     house(*application(), test)
+
+
+@pytest.mark.parametrize("order", list(permutations(["/probe", "/packed", "/told"])))
+def test_what_one_codec_cannot_encode_reaches_nobody_of_a_mixed_group(
+    house: Any, probe: Any, order: tuple[str, ...]
+) -> None:
+    class Told(Probe):
+        @receive(wire=False)
+        async def take(self, message: dict) -> None:  # type: ignore[type-arg]
+            self.send(Said(str(message)))
+
+    app, sockets = application()
+    sockets.add("/packed", Probe, codec=MessagePack())
+    sockets.add("/told", Told)
+
+    async def test(house: Any) -> None:
+        peers = {}
+        for number, path in enumerate(order, 1):
+            peers[path] = await house.connect(path)
+            await house.until(lambda number=number: len(house.system.members("all")) == number)
+        with pytest.raises(TypeError, match="cannot encode dict"):
+            house.system.publish("all", {"n": 2**70})  # too large for MessagePack only
+        house.system.publish("all", {"n": 1})
+        assert await peers["/probe"].receive() == {"n": 1}
+        assert await peers["/packed"].data() == msgspec.msgpack.encode({"n": 1})
+        assert await peers["/told"].receive() == said("{'n': 1}")
+
+    house(app, sockets, test)
 
 
 def test_a_send_that_cannot_be_encoded_is_a_crash_and_no_more(

@@ -1,5 +1,6 @@
 """The rules of one socket, without I/O."""
 
+import builtins
 from typing import Any, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from transport import Codec, Json, MessagePack, OnInvalid, OnOverload, Raw, Sett
 from transport.codec import Data, ErrorFrame, SocketCodec
 from transport.exceptions import BadFrame
 from transport.outbox import Close
-from transport.session import Question, Refusal, Session, Step
+from transport.session import Bug, Question, Refusal, Session, Step
 
 
 class Say(Message):
@@ -84,6 +85,65 @@ class Reversed:
 def test_a_codec_of_ones_own_finds_its_request_ids() -> None:
     data = b'{"type":"total","of":[1],"id":7}'[::-1]
     assert session(Reversed()).take(data) == Question(Total([1]), 7)
+
+
+class Choosy(Message):
+    """Raises what its client names."""
+
+    error: str
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        raise getattr(builtins, self.error)(self.text)
+
+
+class ChoosyTotal(Request[int]):
+    def __post_init__(self) -> None:
+        raise KeyError("total")
+
+
+@pytest.mark.parametrize("types", [(Choosy,), (Choosy, Say, dict)], ids=["alone", "catch-all"])
+@pytest.mark.parametrize("codec", [Json(), MessagePack()])
+@pytest.mark.parametrize("error", ["ValueError", "TypeError", "AssertionError"])
+def test_a_message_class_may_refuse_a_frame(codec: Codec, error: str, types: Any) -> None:
+    for text in ("so it is", ""):
+        data = codec.encode({"type": "choosy", "error": error, "text": text})
+        step = session(codec, types=types).take(data)
+        assert isinstance(step, Refusal)
+        assert step.error is not None
+        assert (step.error.code, step.error.error_id, step.close) == ("invalid", None, None)
+        assert step.error.detail == text if text else step.error.detail
+        closed = session(codec, types=types, on_invalid=OnInvalid.CLOSE).take(data)
+        assert isinstance(closed, Refusal)
+        assert closed.close == Close(1008, "invalid frame")
+
+
+def test_any_other_error_of_a_message_class_is_a_bug() -> None:
+    choosy = session(types=(Choosy, ChoosyTotal), on_invalid=OnInvalid.CLOSE)
+    for data, kind in (
+        ('{"type":"choosy","error":"KeyError","text":"secret"}', KeyError),
+        ('{"type":"choosy","error":"OSError"}', OSError),
+        ('{"type":"choosy_total","id":1}', KeyError),
+    ):
+        step = choosy.take(data)
+        assert isinstance(step, Bug)
+        assert type(step.error) is kind
+        refusal = choosy.unmade("the id")
+        assert refusal.error is not None
+        assert (refusal.error.code, refusal.error.error_id) == ("invalid", "the id")
+        assert refusal.close == Close(1008, "invalid frame")
+
+
+class Broken(Reversed):
+    """A codec of a user's own that has a bug."""
+
+    def decoder(self, types: Any) -> Any:
+        return lambda data: data["no such key"]
+
+
+def test_an_error_of_a_codec_of_ones_own_is_answered() -> None:
+    step = session(Broken()).take(b"{}")
+    assert isinstance(step, Refusal | Bug)
 
 
 @given(text=st.text(max_size=40), limit=st.integers(1, 60))
