@@ -23,8 +23,8 @@ const ENDPOINTS = [
   },
   {
     path: "/ws/thread-safe/{client_id}",
-    about: "A welcome, and then a real background thread tells every connection a “system_notification” every 30 seconds; mute leaves you out, unmute takes you in again.",
-    examples: ['{"type":"mute"}', '{"type":"unmute"}', '{"type":"no such thing"}'],
+    about: "A welcome, and then a real background thread tells every connection a “system_notification” every 30 seconds; mute leaves you out, unmute takes you in again, and any other text is printed on the server.",
+    examples: ['{"type":"mute"}', '{"type":"unmute"}', "hello"],
   },
   {
     path: "/ws/simple/{client_id}",
