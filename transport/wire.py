@@ -21,7 +21,8 @@ handle messages in a turn, so that answers go out as fast as they come."""
 
 
 class Wire(Protocol):
-    """What a socket needs of its server. Each method raises `Disconnected` when it is too late."""
+    """What a socket needs of its server. Each method raises `Disconnected` when it is too late;
+    any other error is one of the server's."""
 
     async def accept(self, subprotocol: str | None) -> None:
         """Finish the handshake."""
@@ -42,9 +43,27 @@ class Wire(Protocol):
         ...
 
 
-# What Starlette or the server raises when a send comes too late. Between its own close (a broken
-# frame, a keepalive that was not answered) and our hearing of it, uvicorn's is a `RuntimeError`.
+# What Starlette or the server raises when a send comes too late, and maybe for other reasons: of a
+# `RuntimeError` only the text says whether it is.
 _TOO_LATE = (OSError, RuntimeError, WebSocketDisconnect)
+_TOO_LATE_TEXTS = (
+    # uvicorn, between its own close (a broken frame, a keepalive that was not answered) and our
+    # hearing of it
+    "after sending 'websocket.close'",
+    # older uvicorns (0.40), when the client went before it was accepted
+    "'websocket.close', but got 'websocket.accept'",
+    # Starlette, when somebody closed the socket before it was accepted
+    "once a close message has been sent",
+    # uvloop, when its transport is closed
+    "the handler is closed",
+)
+
+
+def _is_too_late(error: Exception) -> bool:
+    if not isinstance(error, RuntimeError):
+        return True
+    text = str(error)
+    return any(part in text for part in _TOO_LATE_TEXTS)
 
 
 class PlainWire:
@@ -63,6 +82,8 @@ class PlainWire:
         try:
             await self._websocket.accept(subprotocol)
         except _TOO_LATE as error:
+            if not _is_too_late(error):
+                raise
             raise Disconnected(CloseCode.ABNORMAL) from error
 
     async def read(self) -> Sequence[Data]:
@@ -86,6 +107,8 @@ class PlainWire:
                 outbox.since = now()
                 await send(frame.event)
         except _TOO_LATE as error:
+            if not _is_too_late(error):
+                raise
             raise Disconnected(CloseCode.ABNORMAL) from error
         outbox.in_hand = outbox.since = None
 
@@ -93,4 +116,6 @@ class PlainWire:
         try:
             await self._websocket.close(close.code, close.reason)
         except _TOO_LATE as error:
+            if not _is_too_late(error):
+                raise
             raise Disconnected(CloseCode.ABNORMAL) from error

@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+import structlog
+from fastapi import FastAPI, WebSocket
+from uvicorn.protocols.utils import ClientDisconnected
 
 from actors import Message, Request, receive
 from transport import Connection, Settings, Sockets
@@ -191,14 +193,41 @@ def test_a_question_under_way_leaves_nothing_behind(house: Any, client: Any) -> 
     house(*application(), test)
 
 
-def test_an_error_of_the_server_on_sending_is_a_lost_connection(house: Any, client: Any) -> None:
-    """uvicorn raises these when it closed by itself a moment before."""
+TOO_LATE = [
+    OSError("gone"),
+    ClientDisconnected(),
+    # uvicorn, by itself or after its own close
+    RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'."),
+    RuntimeError(
+        "Unexpected ASGI message 'websocket.send', after sending 'websocket.close' or response "
+        "already completed."
+    ),
+    # uvloop's transport
+    RuntimeError(
+        "unable to perform operation on <TCPTransport closed=True reading=False 0x1>; the handler "
+        "is closed"
+    ),
+]
+OTHERS = [
+    RuntimeError("no running event loop"),
+    RuntimeError("Expected ASGI message 'websocket.send' or 'websocket.close', but got 'so'."),
+    ValueError("so"),
+]
+
+
+@pytest.fixture
+def logged() -> Any:
+    with structlog.testing.capture_logs() as events:
+        yield events
+
+
+def test_an_error_of_the_server_on_sending_is_a_lost_connection(
+    house: Any, client: Any, logged: Any
+) -> None:
+    """The server raises these when the connection was lost, or closed by it, a moment before."""
 
     async def test(house: Any) -> None:
-        for error in (
-            OSError("gone"),
-            RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'close'."),
-        ):
+        for error in TOO_LATE:
             peer = await house.connect("/client")
             await house.until(lambda: house.system.members("all"))
             peer.error = error
@@ -207,8 +236,90 @@ def test_an_error_of_the_server_on_sending_is_a_lost_connection(house: Any, clie
             assert client.journal == [1006, "drain"]
             client.journal.clear()
             nothing_left(house)
+        assert logged == []
 
     house(*application(), test)
+
+
+@pytest.mark.parametrize("how", ["send", "close"])
+@pytest.mark.parametrize("error", OTHERS, ids=str)
+def test_another_error_of_the_server_is_reported_as_what_it_is(
+    house: Any, client: Any, logged: Any, error: Exception, how: str
+) -> None:
+    async def test(house: Any) -> None:
+        peer = await house.connect("/client")
+        await house.until(lambda: house.system.members("all"))
+        peer.error = error
+        if how == "send":
+            house.system.publish("all", "hello")
+        else:
+            await house.system.members("all")[0].stop()
+        await peer.task
+        assert client.journal[-1] == ("drain" if how == "send" else "stop")
+        (entry,) = logged
+        assert (entry["event"], entry["exc_info"]) == ("a send failed", error)
+        nothing_left(house)
+
+    house(*application(), test)
+
+
+def test_another_error_of_the_server_on_accepting_is_reported(house: Any, client: Any) -> None:
+    async def test(house: Any) -> None:
+        peer = house.dial("/client")
+        peer.error = error = RuntimeError("no running event loop")
+        with pytest.raises(RuntimeError) as caught:
+            await peer.open()
+        assert caught.value is error
+        house.peers.remove(peer)
+        await house.until(lambda: not house.system.stats().actors)
+        nothing_left(house)
+
+    house(*application(), test)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *TOO_LATE,
+        # uvicorn 0.40, when the client has gone already
+        RuntimeError(
+            "Expected ASGI message 'websocket.send' or 'websocket.close', but got "
+            "'websocket.accept'."
+        ),
+    ],
+    ids=str,
+)
+def test_an_error_of_the_server_on_accepting_is_a_lost_connection(
+    house: Any, client: Any, error: Exception
+) -> None:
+    async def test(house: Any) -> None:
+        peer = house.dial("/client")
+        peer.error = error
+        with pytest.raises(AssertionError, match="without another word"):
+            await peer.open()
+        await house.until(lambda: not house.system.stats().actors)
+        nothing_left(house)
+
+    house(*application(), test)
+
+
+def test_a_socket_that_was_closed_before_it_was_accepted_is_a_lost_connection(
+    house: Any, client: Any
+) -> None:
+    class Closed(Client):
+        async def on_start(self) -> None:
+            assert isinstance(self.handshake, WebSocket)
+            await self.handshake.close(4000)
+
+    async def test(house: Any) -> None:
+        peer = house.dial("/client")
+        with pytest.raises(Exception, match="4000"):  # `Refused`
+            await peer.open()
+        await peer.task
+        await house.until(lambda: not house.system.stats().actors)
+        nothing_left(house)
+
+    house(*application(Closed), test)
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -237,7 +348,9 @@ def test_an_error_of_the_server_on_closing_is_a_lost_connection(house: Any, clie
 
     async def test(house: Any) -> None:
         peer = await house.connect("/client")
-        peer.error = RuntimeError("Unexpected ASGI message 'websocket.close'")
+        peer.error = RuntimeError(
+            "Unexpected ASGI message 'websocket.close', after sending 'websocket.close'."
+        )
         peer.send({"type": "note", "text": ""})
         await peer.task
         assert client.journal == [1006, "drain"]
