@@ -1,0 +1,263 @@
+"""Mutants of supervision: strategies, types, intensity, backoff, restarts."""
+
+from mutant import edit, mutant
+
+MUTANTS = [
+    mutant(
+        "a fixed window",
+        "the intensity's window slides",
+        edit(
+            "supervision.py",
+            "        del times[: bisect_right(times, now - self._intensity.seconds)]\n",
+            "        if times and bisect_right(times, now - self._intensity.seconds):\n"
+            "            times.clear()\n",
+        ),
+        "decisions.py::test_the_window_slides",
+        "decisions.py::test_every_window_agrees_with_the_model",
+    ),
+    mutant(
+        "one restart too many",
+        "no more than N restarts within the window",
+        edit(
+            "supervision.py",
+            "        if len(times) >= self._intensity.restarts:",
+            "        if len(times) > self._intensity.restarts:",
+        ),
+        "supervision.py::test_too_many_restarts_end_it",
+    ),
+    mutant(
+        "an escalation goes nowhere",
+        "more than the intensity is the parent's own failure",
+        edit(
+            "_family.py",
+            "            self._parent.fail_soon(failure)\n",
+            "            failure.add_note('nobody hears')\n",
+        ),
+        "families.py::test_too_many_restarts_go_up_level_by_level",
+    ),
+    mutant(
+        "a backoff never calms",
+        "the backoff resets after calm",
+        edit(
+            "supervision.py",
+            "        nth = 1 if backoff.calms(now - due) else before + 1\n",
+            "        nth = before + 1\n",
+        ),
+        "decisions.py::test_calm_resets_it_counted_from_when_the_restart_was_due",
+    ),
+    mutant(
+        "jitter past the maximum",
+        "the backoff stays within its bounds",
+        edit(
+            "supervision.py",
+            "        high = min(self.maximum, middle * (1 + self.jitter))\n",
+            "        high = middle * (1 + self.jitter)\n",
+        ),
+        "decisions.py::test_the_jitter_spreads_to_either_side_within_the_bounds",
+    ),
+    mutant(
+        "a backoff that does not wait",
+        "a restart waits for its backoff",
+        edit(
+            "_recovery.py",
+            "        if not decision.delay or self._ends:\n            return True\n",
+            "        if decision.delay < 60.0 or self._ends:\n            return True\n",
+        ),
+        "families.py::test_a_restart_waits_and_mail_is_kept",
+    ),
+    mutant(
+        "a stop waits for the backoff",
+        "a stop during backoff is immediate",
+        edit(
+            "_recovery.py",
+            "        if self._suspension is not None:\n"
+            "            self._suspension.revived.set()\n        if self._queues:",
+            "        if self._queues:",
+        ),
+        "families.py::test_an_end_during_backoff_is_immediate",
+    ),
+    mutant(
+        "temporary bystanders come back",
+        "temporary bystanders stay down",
+        edit(
+            "_family.py",
+            "            if self.children.get(other) is Restart.TEMPORARY:\n"
+            "                await other.stop(STOP_TIMEOUT)\n"
+            "            else:\n"
+            "                await other.suspend(STOP_TIMEOUT)",
+            "            await other.suspend(STOP_TIMEOUT)",
+        ),
+        "families.py::test_temporary_bystanders_of_a_group_restart_stay_down",
+    ),
+    mutant(
+        "temporary ones are to start",
+        "temporary ones are never restarted",
+        edit(
+            "supervision.py",
+            "            start=tuple(each for each in touched"
+            " if children[each] is not Restart.TEMPORARY),",
+            "            start=touched,",
+        ),
+        "decisions.py::test_a_restart_stops_in_reverse_and_starts_in_order_all_but_temporary_siblings",
+    ),
+    mutant(
+        "a transient one outlives its own stop",
+        "transient: after a crash only",
+        edit(
+            "supervision.py",
+            "        return restart is Restart.PERMANENT\n",
+            "        return restart is not Restart.TEMPORARY\n",
+        ),
+        "decisions.py::test_what_becomes_of_the_child_by_type_and_directive",
+    ),
+    mutant(
+        "a permanent one ends by its own stop",
+        "permanent: also after it ended by itself",
+        edit(
+            "_cell.py",
+            "        if self._restart_type is not Restart.PERMANENT or self._end is not None:",
+            "        if self._restart_type is not None or self._end is not None:",
+        ),
+        "families.py::test_after_what_it_comes_back",
+    ),
+    mutant(
+        "rest for one takes the earlier along",
+        "rest for one: those started after it",
+        edit(
+            "supervision.py",
+            "        first = ordered.index(child)"
+            " if self._strategy is Strategy.REST_FOR_ONE else 0\n",
+            "        first = 0\n",
+        ),
+        "families.py::test_who_is_fresh_and_in_which_order",
+    ),
+    mutant(
+        "a group stops in the order of start",
+        "a group restart stops in reverse order",
+        edit(
+            "supervision.py",
+            "            stop=tuple(each for each in reversed(touched) if each != child),",
+            "            stop=tuple(each for each in touched if each != child),",
+        ),
+        "families.py::test_who_is_fresh_and_in_which_order",
+    ),
+    mutant(
+        "the new begin among the old",
+        "all the old ones are gone before the new begin",
+        edit(
+            "_recovery.py",
+            "            await self._hand_run(lambda: siblings.suspend(decision.stop))\n",
+            "            for other in decision.stop:\n"
+            "                other.suspend(STOP_TIMEOUT)\n",
+        ),
+        "families.py::test_each_is_gone_before_the_next",
+    ),
+    mutant(
+        "a restart keeps its state",
+        "a restart gives fresh state",
+        edit(
+            "_cell.py",
+            "        self.actor = actor = self._factory()\n",
+            "        actor = self.actor\n",
+        ),
+        "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
+    ),
+    mutant(
+        "a restart changes the ref",
+        "a restart keeps the ref",
+        edit(
+            "_cell.py",
+            "        self.actor = actor = self._factory()\n",
+            "        self._ref = ActorRef(self, self.core.inlet, self.core.thread)\n"
+            "        self.actor = actor = self._factory()\n",
+        ),
+        "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
+    ),
+    mutant(
+        "a restart leaves the groups",
+        "a restart keeps the groups",
+        edit(
+            "_cell.py",
+            "        self.actor = actor = self._factory()\n",
+            "        for topic in tuple(self.joined):\n            self.leave(topic)\n"
+            "        self.actor = actor = self._factory()\n",
+        ),
+        "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
+    ),
+    mutant(
+        "a restart keeps the children",
+        "a restart stops the children",
+        edit(
+            "_recovery.py",
+            "        self.drop_timers()\n"
+            "        if self._family is not None:\n"
+            "            await self._family.end(self)\n"
+            "        if self._restarts_anyway():\n            return\n        if decision.stop:",
+            "        self.drop_timers()\n"
+            "        if self._restarts_anyway():\n            return\n        if decision.stop:",
+        ),
+        "supervision.py::test_a_restart_drops_the_children",
+    ),
+    mutant(
+        "on_restart is forgotten",
+        "on_restart hears the error",
+        edit(
+            "_recovery.py",
+            "        if error is not None:\n"
+            "            await self._hand_run(lambda: actor.on_restart(error))\n",
+            "",
+        ),
+        "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
+    ),
+    mutant(
+        "on_start is forgotten at a restart",
+        "on_start runs again",
+        edit(
+            "_recovery.py",
+            "        if await self._hand_run(actor.on_start):\n            return\n",
+            "",
+        ),
+        "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
+    ),
+    mutant(
+        "resume starts anew",
+        "resume keeps the state",
+        edit(
+            "supervision.py",
+            "        if directive is Directive.RESUME:\n"
+            "            return Decision(Action.RESUME)\n",
+            "",
+        ),
+        "families.py::test_resume_drops_the_message_alone",
+    ),
+    mutant(
+        "a stop directive is ignored",
+        "an actor may stop on an error",
+        edit(
+            "supervision.py",
+            "    return directive is not Directive.STOP and restart is not Restart.TEMPORARY",
+            "    return restart is not Restart.TEMPORARY",
+        ),
+        "families.py::test_the_nearest_type_directs",
+    ),
+    mutant(
+        "the farthest type directs",
+        "the nearest class of an error says what it calls for",
+        edit(
+            "supervision.py",
+            "    for kind in type(error).__mro__:\n",
+            "    for kind in reversed(type(error).__mro__):\n",
+        ),
+        "families.py::test_the_nearest_type_directs",
+    ),
+    mutant(
+        "failures outlive their parent",
+        "a parent that starts anew forgets its children's failures",
+        edit(
+            "_family.py",
+            "        self._supervisor = None\n\n    async def suspend",
+            "        self.regroup = None\n\n    async def suspend",
+        ),
+        "families.py::test_too_many_restarts_go_up_level_by_level",
+    ),
+]
