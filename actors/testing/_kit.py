@@ -18,6 +18,9 @@ from ._loop import VirtualLoop
 from ._probe import Probe
 from ._schedule import Schedule
 
+CLOCK = "the test kit's clock"
+"""The name of the task that drives the loop."""
+
 
 class Leak(AssertionError):
     """The test left something behind; it says what."""
@@ -76,7 +79,8 @@ class TestKit:
     it.
 
     Leaving it stops the actors, and raises `Leak` when a task, a name, a group member, a timer or
-    an ask is left. It raises `Stuck` when for a second nothing can go on.
+    an ask is left. It raises `Stuck` when for a second nothing can go on. Entering it raises
+    `RuntimeError` while another one is entered in the same event loop.
     """
 
     __test__ = False  # it is no test case, whatever pytest makes of the name
@@ -91,6 +95,8 @@ class TestKit:
 
     async def __aenter__(self) -> "TestKit":
         inner = current_loop()
+        if CLOCK in inner.tasks():
+            raise RuntimeError("one TestKit at a time: its clock waits until all others rest")
         self._loop = VirtualLoop(inner, self._schedule)
         self._system = _System(self._loop, self._record, self._stop_timeout)
         self._context = self._enter(inner)
@@ -114,7 +120,7 @@ class TestKit:
         body = anyio.CancelScope()
         async with anyio.create_task_group() as group:
             with body:
-                group.start_soon(self._loop.drive, body.cancel, name="the test's clock")
+                group.start_soon(self._loop.drive, body.cancel, name=CLOCK)
                 try:
                     async with self._system:
                         try:

@@ -254,3 +254,19 @@ def test_nothing_is_left_after_asks_timers_groups_and_names(backend: str) -> Non
         clock.ask(Age())
 
     play(body, Schedule(), backend=backend)
+
+
+@BOTH
+def test_one_kit_at_a_time(backend: str) -> None:
+    async def body(kit: TestKit) -> None:
+        with pytest.raises(RuntimeError, match="one TestKit at a time"):
+            async with TestKit():
+                raise AssertionError
+
+    async def one_after_the_other() -> None:
+        for _ in range(2):
+            async with TestKit() as kit:
+                await kit.probe()
+
+    play(body, Schedule(), backend=backend)
+    anyio.run(one_after_the_other, backend=backend)
