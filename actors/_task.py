@@ -26,6 +26,10 @@ CANCEL_AGAIN = 1.0
 """Seconds after which work that swallowed its cancellation and waits again is cancelled again."""
 
 
+QUIET = 4
+"""Rounds of asyncio's loop in which every task waits, after which none will go on by itself."""
+
+
 class Timer(Protocol):
     """A scheduled call; cancelling it twice is fine."""
 
@@ -314,10 +318,12 @@ class _AsyncioLoop(TaskLoop):
 
     async def settle(self) -> None:
         own = asyncio.current_task(self._loop)
-        waits = False
-        while not waits:
+        quiet = 0
+        # Between a task's end and what its callbacks wake, everybody waits for a round or two.
+        while quiet < QUIET:
             await asyncio.sleep(0)
             waits = all(task is own or _waits(task) for task in asyncio.all_tasks(self._loop))
+            quiet = quiet + 1 if waits else 0
 
     def tasks(self) -> list[str]:
         return [task.get_name() for task in asyncio.all_tasks(self._loop)]

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from ._kit import TestKit
 from ._schedule import Schedule
 
+CHOICES = 60
+"""Choices that Hypothesis makes; after them the tasks go on as they come."""
+
 Body: TypeAlias = Callable[[TestKit], Awaitable[object]]
 
 
@@ -47,11 +50,17 @@ def explore(
     for each in range(runs) if seed is None else (seed,):
         try:
             play(body, Schedule(seed=each) if each else Schedule(), backend=backend)
-        except Exception as error:
+        except BaseException as error:  # pytest's failures and skips are no `Exception`s
             error.add_note(f"The schedule was that of seed={each}: replay it with that seed.")
             raise
 
 
 def schedules() -> st.SearchStrategy[Schedule]:
     """Schedules for Hypothesis; the simplest takes the tasks as they come."""
-    return st.lists(st.integers(0, 7), max_size=200).map(Schedule)
+    # Always as many, since lists are short mostly; the zeros at the end change nothing.
+    choices = st.lists(st.integers(0, 7), min_size=CHOICES, max_size=CHOICES)
+    return choices.map(lambda drawn: Schedule(drawn[: _last(drawn)]))
+
+
+def _last(choices: list[int]) -> int:
+    return max((place for place, choice in enumerate(choices, 1) if choice), default=0)

@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 
+from .._deadlines import TICK
 from .._task import Hand, TaskLoop, Timer, Work
 from ..mailbox import Waiter
 from ._schedule import Schedule
@@ -128,10 +129,14 @@ class VirtualLoop(TaskLoop):
     # A stage to the test.
 
     async def sleep(self, delay: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Let `delay` seconds of virtual time pass, or less, once `look` finds `until()` true."""
+        """Let `delay` seconds of virtual time pass, and what is due by then come.
+
+        Less once `look` finds `until()` true, and up to a thirty-second more.
+        """
         waiter = self._inner.new_waiter()
         sleeper = until, waiter
-        timer = self.call_later(None, delay, lambda: _wake(waiter))
+        # A deadline is late by a tick at most, and one of `delay` seconds belongs to them.
+        timer = self.call_later(None, delay + 1.5 * TICK, lambda: _wake(waiter))
         self._sleepers.append(sleeper)
         try:
             await waiter

@@ -20,6 +20,8 @@ class Schedule:
 
     def choose(self, number: int) -> int:
         """An index below `number`, of those that could go on, in the order they were woken."""
+        if number == 1:
+            return 0
         made, self._made = self._made, self._made + 1
         if made < len(self._choices):
             return self._choices[made] % number

@@ -84,13 +84,15 @@ class Client(Actor):
 
 @pytest.mark.anyio
 async def test_who_cannot_take_a_dead_letter_ends_like_any_other(system: ActorSystem) -> None:
-    client = await system.spawn(Client, name="client")
-    for _ in range(3):
+    stays = await system.spawn(Client)
+    for name in ("client", "client"):
+        client = await system.spawn(Client, name=name)
+        for _ in range(3):
+            client.tell(Note())
+        await client.kill()
+        assert system.find(name) is None
         client.tell(Note())
-    await client.kill()
-    assert system.find("client") is None
-    client.tell(Note())
-    await system.spawn(Client, name="client")
+    assert system.members(DEAD_LETTERS) == [stays]
 
 
 @pytest.mark.anyio

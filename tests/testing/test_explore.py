@@ -142,7 +142,7 @@ def test_hypothesis_makes_what_it_finds_simpler(backend: str) -> None:
     assert loses(Schedule(choices))
     assert choices, "the loop's own order does not show it"
     assert not loses(Schedule(choices[:-1])), "each choice of it is needed"
-    assert sum(choice > 0 for choice in choices) <= 4
+    assert sum(choice > 0 for choice in choices) <= 8, "of the 60 that were drawn"
 
 
 @BOTH
