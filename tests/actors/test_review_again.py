@@ -376,7 +376,8 @@ def test_a_batch_that_a_timer_began_is_interrupted(backend: str) -> None:
         await kit.advance(2.0)
         ref.tell(Halt())
         await kit.settle()
-        assert halted == [2.0]
+        assert len(halted) == 1
+        assert halted[0] < 2.1, "not when the batch is done"
 
     play(body, Schedule(), backend=backend)
 
