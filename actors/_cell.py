@@ -433,9 +433,7 @@ class Cell(Recovery):
             function()
 
     def _clear_mail(self) -> None:
-        mailbox = self.mailbox
-        if mailbox.queue or mailbox.waiting:
-            mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)
+        self.mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)
 
     async def _stop_actor(self, end: End) -> None:
         """Run `on_stop`, under its deadline."""

@@ -69,6 +69,12 @@ class Stats:
     dead_letters: dict[Reason, int] = field(default_factory=dict[Reason, int])
 
 
+def unaccounted(stats: Stats) -> int:
+    """How many messages were told of which nothing is known; 0 if the counts are right."""
+    dead = sum(number for reason, number in stats.dead_letters.items() if reason.of_mail)
+    return stats.told - (stats.handled + stats.crashed + stats.queued + stats.in_hand + dead)
+
+
 class Instrument:
     """Override what you want to hear of. Methods run in the loop's thread and must not block.
 

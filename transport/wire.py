@@ -59,11 +59,12 @@ _TOO_LATE_TEXTS = (
 )
 
 
-def _is_too_late(error: Exception) -> bool:
-    if not isinstance(error, RuntimeError):
-        return True
+def _too_late(error: Exception) -> Disconnected:
+    """What such an error means; one that means something else is raised."""
     text = str(error)
-    return any(part in text for part in _TOO_LATE_TEXTS)
+    if isinstance(error, RuntimeError) and not any(part in text for part in _TOO_LATE_TEXTS):
+        raise error
+    return Disconnected(CloseCode.ABNORMAL)
 
 
 class PlainWire:
@@ -82,9 +83,7 @@ class PlainWire:
         try:
             await self._websocket.accept(subprotocol)
         except _TOO_LATE as error:
-            if not _is_too_late(error):
-                raise
-            raise Disconnected(CloseCode.ABNORMAL) from error
+            raise _too_late(error) from error
 
     async def read(self) -> Sequence[Data]:
         event = await self._receive()
@@ -107,15 +106,11 @@ class PlainWire:
                 outbox.since = now()
                 await send(frame.event)
         except _TOO_LATE as error:
-            if not _is_too_late(error):
-                raise
-            raise Disconnected(CloseCode.ABNORMAL) from error
+            raise _too_late(error) from error
         outbox.in_hand = outbox.since = None
 
     async def close(self, close: Close) -> None:
         try:
             await self._websocket.close(close.code, close.reason)
         except _TOO_LATE as error:
-            if not _is_too_late(error):
-                raise
-            raise Disconnected(CloseCode.ABNORMAL) from error
+            raise _too_late(error) from error

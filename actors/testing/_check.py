@@ -17,6 +17,7 @@ from ..mailbox import Overflow
 from ..message import Message, Request
 from ..ref import ActorRef
 from ..supervision import Intensity, Restart
+from ..telemetry import unaccounted
 from ._explore import play, schedules
 from ._kit import TestKit
 from ._schedule import Schedule
@@ -79,8 +80,8 @@ def check_actor(
 
     Raises `AssertionError` with what is wrong, after Hypothesis has made the program simpler.
     """
-    cls = type(factory())
-    said = messages(cls, overrides=overrides or {})
+    cls, overrides = type(factory()), overrides or {}
+    said = messages(cls, overrides=overrides)
     # Mostly tells, so that a program has something to mix up.
     steps: list[st.SearchStrategy[Step]] = [
         st.just(Settle()),  # the first is what others are simplified to
@@ -89,7 +90,7 @@ def check_actor(
     ]
     requests: list[type[Any]] = [kind for kind in handlers_of(cls) if issubclass(kind, Request)]
     asked: list[st.SearchStrategy[Any]] = [
-        message_of(kind, overrides=overrides or {}) for kind in requests
+        message_of(kind, overrides=overrides) for kind in requests
     ]
     steps.append(st.builds(Ask, st.one_of(asked)))  # nothing, if there are none
 
@@ -197,10 +198,8 @@ class _Trial:
             if not isinstance(error, self._allow):
                 raise AssertionError(f"a handler raised {error!r}") from error
         stats = kit.system.stats()
-        dead = sum(number for reason, number in stats.dead_letters.items() if reason.of_mail)
-        fates = stats.handled + stats.crashed + stats.queued + stats.in_hand + dead
-        if stats.told != fates:
-            raise AssertionError(f"told {stats.told}, but {fates} accounted for: {stats}")
+        if left := unaccounted(stats):
+            raise AssertionError(f"{left} of {stats.told} told are not accounted for: {stats}")
         if self._invariant is not None and self._invariant(self._actor) is False:
             raise AssertionError("the invariant does not hold")
 

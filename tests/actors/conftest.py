@@ -1,7 +1,5 @@
 """What the actors' tests share: both event loops, and a system that must leave nothing behind."""
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,7 +7,8 @@ import anyio
 import pytest
 import structlog
 
-from actors import ActorRef, ActorSystem, DeadLetter, Instrument, Stats
+from actors import ActorRef, ActorSystem, DeadLetter, Instrument, Stats, telemetry
+from actors._task import current_loop
 
 PATIENCE = 20.0
 """Seconds anything may take before a test fails; passing tests need nothing like it."""
@@ -66,17 +65,7 @@ def log() -> Any:
 
 def tasks_living() -> int:
     """Tasks of the loop that runs now."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        living: int = trio.lowlevel.current_statistics().tasks_living
-        return living
-    return len(asyncio.all_tasks())
-
-
-def balance(stats: Stats) -> int:
-    """What was told and is not accounted for; 0 if the counts are right."""
-    dead = sum(number for reason, number in stats.dead_letters.items() if reason.of_mail)
-    return stats.told - (stats.handled + stats.crashed + stats.queued + stats.in_hand + dead)
+    return len(current_loop().tasks())
 
 
 def check_nothing_left(system: ActorSystem, tasks_before: int) -> None:
@@ -92,7 +81,7 @@ def check_nothing_left(system: ActorSystem, tasks_before: int) -> None:
         "actors": stats.actors,
         "queued": stats.queued,
         "in hand": stats.in_hand,
-        "unaccounted": balance(stats),
+        "unaccounted": telemetry.unaccounted(stats),
         "tasks": tasks_living() - tasks_before,
     }
     assert not {what: number for what, number in left.items() if number}
@@ -122,5 +111,5 @@ def count_tasks() -> Callable[[], int]:
 
 @pytest.fixture(scope="session")
 def unaccounted() -> Callable[[Stats], int]:
-    """`balance`."""
-    return balance
+    """How many messages were told of which nothing is known; 0 if the counts are right."""
+    return telemetry.unaccounted

@@ -88,8 +88,8 @@ MUTANTS = [
         "a dead letter says why",
         edit(
             "_cell.py",
-            "            mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)",
-            "            mailbox.clear(Reason.STOPPED)",
+            "        self.mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)",
+            "        self.mailbox.clear(Reason.STOPPED)",
         ),
         "tell.py",
         "lives.py",
