@@ -90,7 +90,7 @@ class Deadlines:
 
     def bring_forward(self, deadline: Expiring, delay: float) -> None:
         """`add`, unless it expires before that already."""
-        if not deadline.tick or deadline.tick > int((self._now() + delay) * PER_SECOND) + 1:
+        if not deadline.tick or deadline.tick * TICK > self._now() + delay:
             self.add(deadline, delay)
 
     def discard(self, deadline: Expiring) -> None:
