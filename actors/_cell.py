@@ -156,6 +156,7 @@ class Cell(Recovery):
 
     def stop_itself(self) -> None:
         """Stop, as its own wish: a permanent actor starts anew after it."""
+        self.core.check_thread()
         if self._restart_type is not Restart.PERMANENT or self._end is not None:
             self.stop(STOP_TIMEOUT)
         elif self._lives and not self._stopping_itself:
@@ -183,6 +184,7 @@ class Cell(Recovery):
 
     def __await__(self) -> Generator[Any, Any, None]:
         """Wait for its end; not in its own handler, which the end waits for."""
+        self.core.check_thread()
         enders = self.enders
         if enders is None or self.is_current():
             return DONE.__await__()
@@ -242,6 +244,7 @@ class Cell(Recovery):
         return self.core.registry.find(name)
 
     def join(self, topic: str) -> None:
+        self.core.check_thread()
         if self.mailbox.closed is not None:
             return  # it has left its groups for good, though it may still handle what is queued
         lane, member = self.actor.__membership__()
@@ -249,12 +252,14 @@ class Cell(Recovery):
         self.joined[topic] = None
 
     def leave(self, topic: str) -> None:
+        self.core.check_thread()
         self.core.groups.leave(topic, self.ref)
         self.joined.pop(topic, None)
 
     def start_timer(
         self, key: Hashable, message: object, delay: float, every: float | None
     ) -> None:
+        self.core.check_thread()
         if self.mailbox.closed is not None:
             return  # it would only make a dead letter
         if self._timers is None:
@@ -262,6 +267,7 @@ class Cell(Recovery):
         self._timers.start(key, message, delay, every)
 
     def cancel_timer(self, key: Hashable) -> None:
+        self.core.check_thread()
         if self._timers is not None:
             self._timers.cancel(key)
 
@@ -270,6 +276,7 @@ class Cell(Recovery):
             self._timers.clear()
 
     def watch(self, ref: ActorRef) -> None:
+        self.core.check_thread()
         cell = ref._cell
         assert isinstance(cell, Cell)
         if cell is self:
@@ -287,6 +294,7 @@ class Cell(Recovery):
         cell._watchers[self] = None
 
     def unwatch(self, ref: ActorRef) -> None:
+        self.core.check_thread()
         cell = ref._cell
         assert isinstance(cell, Cell)
         if self._watched is not None:
@@ -541,8 +549,7 @@ async def spawn(
     """Start an actor; see `ActorSystem.spawn`."""
     if core.nursery is None or (core.stopping if parent is None else not parent.takes_children):
         raise NotRunning(f"{'the system' if parent is None else parent.name} is not running")
-    if get_ident() != core.thread:
-        raise RuntimeError("spawn in the loop's own thread")
+    core.check_thread()
     cell = Cell(core, parent, factory, restart, limits)
     if cell.begin(name):
         await cell.started()

@@ -214,6 +214,8 @@ class Worker(ABC):
         await function(self.actor, [message_in(item) for item in batch])
         self.handled += len(batch)
         self.in_hand = NOTHING
+        if len(batch) == BATCH:
+            await self.core.loop.checkpoint()
 
     def interrupt(self) -> None:
         """An interrupt was put into the mailbox: cancel the handler in hand, if it is for that."""

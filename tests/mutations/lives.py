@@ -386,4 +386,36 @@ MUTANTS = [
         ),
         "review.py::test_a_kill_is_repeated_until_it_ends",
     ),
+    mutant(
+        "Trio cancels everybody at once",
+        "children end before their parents, also when cancelled from outside",
+        edit(
+            "_task.py",
+            "CancelScope(shield=True):\n                await work()",
+            "CancelScope():\n                await work()",
+        ),
+        "outer_cancellation.py",
+    ),
+    mutant(
+        "periods drift",
+        "a timer's periods count from when it was due",
+        edit("_timers.py", "deadlines.add(self, self._due - now)", "deadlines.add(self, every)"),
+        "timers.py::test_periods_do_not_drift",
+    ),
+    mutant(
+        "missed periods are made up for",
+        "periods that a loop which stood still has missed are left out",
+        edit("_timers.py", "max(1, math.ceil((now - self._due) / every))", "1"),
+        "timers.py::test_periods_missed_while_the_loop_stood_still_are_left_out",
+    ),
+    mutant(
+        "no guard against other threads",
+        "an actor's own methods raise in another thread",
+        edit(
+            "_core.py",
+            "        if get_ident() != self.thread:\n            raise RuntimeError",
+            "        if False:\n            raise RuntimeError",
+        ),
+        "own_thread.py",
+    ),
 ]
