@@ -18,7 +18,6 @@ from actors import (
     End,
     Message,
     Request,
-    _cell,
     _family,
     _recovery,
     receive,
@@ -768,7 +767,7 @@ async def test_one_stopped_in_its_suspension_is_gone_before_the_next(system: Act
 async def test_a_handler_that_never_ends_is_cancelled_by_its_deadline(
     system: ActorSystem, records: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (_cell, _family, _recovery):
+    for module in (_family, _recovery):
         monkeypatch.setattr(module, "STOP_TIMEOUT", 0.02)
     home = await family(system, {"a": TRANSIENT, "b": TRANSIENT, "c": TEMPORARY}, ALL)
     holds = [await home.held(name) for name in "bc"]

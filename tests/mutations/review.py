@@ -7,7 +7,7 @@ MUTANTS = [
         "a stop keeps the later deadline",
         "of several stops the shortest deadline counts",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self.core.deadlines.bring_forward(self, timeout)\n",
             "            pass\n",
         ),
@@ -17,7 +17,7 @@ MUTANTS = [
         "asks wait for a stop",
         "what is queued fails when the stop is asked for",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._clear_mail()  # nobody will handle it, so who asks should not wait "
             "any longer\n",
             "",
@@ -37,7 +37,7 @@ MUTANTS = [
     mutant(
         "the interrupted wait for an answer",
         "what only looks like a circle is none",
-        edit("_recovery.py", "            self.awaits = None  # not for long\n", ""),
+        edit("_ending.py", "            self.awaits = None  # not for long\n", ""),
         "review_again.py::test_who_is_interrupted_waits_for_nobody",
     ),
     mutant(
@@ -76,7 +76,11 @@ MUTANTS = [
     mutant(
         "an own stop outlives a drain",
         "a drain handles what is queued",
-        edit("_recovery.py", "        if order is OWN_STOP and (", "        if False and ("),
+        edit(
+            "_recovery.py",
+            "            return self._stopping_itself and self._end is None\n",
+            "            return self._stopping_itself\n",
+        ),
         "review_again.py::test_a_drain_overtakes_an_own_stop",
     ),
 ]
