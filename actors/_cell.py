@@ -29,6 +29,7 @@ from .telemetry import Terminated
 
 R = TypeVar("R")
 
+
 class Cell(Recovery):
     """Runs one actor, through its restarts, to its end. See the module's head."""
 
