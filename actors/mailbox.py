@@ -56,11 +56,13 @@ class Reason(enum.StrEnum):
     """Sent to a client that was gone."""
     CLIENT_SLOW = "client_slow"
     """Sent to a client whose outbox was full."""
+    CONFLATED = "conflated"
+    """Waited to be sent to a client when a newer message of the same key came."""
 
     @property
     def of_mail(self) -> bool:
         """Whether the dead letter was told to an actor (an answer or a client's frame was not)."""
-        return self not in (Reason.LATE, Reason.CLIENT_GONE, Reason.CLIENT_SLOW)
+        return self not in (Reason.LATE, Reason.CLIENT_GONE, Reason.CLIENT_SLOW, Reason.CONFLATED)
 
 
 class Waiter(Protocol):

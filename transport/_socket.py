@@ -6,13 +6,17 @@ has its own task in the system. Each may be the first to end:
     the client goes    `_read` hears of it    -> the actor drains, `on_disconnect` runs
     the actor ends     `actor_ended`          -> the outbox is flushed, the socket closed
     the actor closes   `Outbox.finish`        -> as if the client had gone, with that code
-    the client stalls  `_check_progress`      -> the write is given up, as if it had gone
+    the client stalls  `_check_progress`      -> the connection is aborted, as if it had gone
+    the client idles   `_check_idle`          -> closed, as by the actor
+    the server drains  `go_away`              -> the actor drains, then as if it had ended
 """
 
 import asyncio
 import functools
 import time
 from collections.abc import Collection, Sequence
+from threading import get_ident
+from typing import Any
 
 from actors import (
     ActorCrashed,
@@ -26,13 +30,16 @@ from actors import (
     Told,
 )
 
+from ._roster import Roster
 from ._writer import Writer
-from .codec import Frame, Heartbeat, Reply
+from .codec import Frame, Heartbeat, Missed, Reply
 from .exceptions import CloseCode, CodecError, Disconnected
-from .outbox import PACED, Close, Outbox
+from .outbox import PACED, Close, new_outbox
 from .session import Bug, Question, Refusal, Session, Step
 from .wire import Wire
 
+IDLE_QUARTERS = 4
+"""Looks within one idle timeout."""
 LAST_WORD = 1.0
 """Seconds in which a server that refused a send has to say with which code the client went."""
 
@@ -43,10 +50,15 @@ class Socket:
     __slots__ = (
         "_answered",
         "_context",
+        "_farewell",
         "_guard",
         "_heart",
+        "_idle",
         "_limit",
         "_open",
+        "_quiet",
+        "_roster",
+        "_thread",
         "_wire",
         "_writer",
         "code",
@@ -56,27 +68,32 @@ class Socket:
         "session",
     )
 
-    def __init__(self, wire: Wire, writer: Writer, session: Session, lane: "ClientLane") -> None:
-        settings = session.settings
+    def __init__(
+        self,
+        wire: Wire,
+        writer: Writer,
+        roster: "Roster[Socket]",
+        session: Session,
+        lane: "ClientLane",
+    ) -> None:
         self.session = session
         self.lane = lane
-        self.outbox = Outbox(
-            settings.max_outbox,
-            settings.slow_client,
-            self._drop,
-            _not_yet,
-            asyncio.get_running_loop().create_future,
-        )
+        self.outbox = new_outbox(session.settings, self)
         self.connected = False
         self.code: int | None = None  # once it is over
         self._wire = wire
         self._writer = writer
+        self._roster = roster
         self._open = False
         self._answered = ""  # the `error_id` of the last crash that answered a question
         self._context: Context | None = None
         self._limit: asyncio.Timeout | None = None
         self._guard: Timer | None = None
         self._heart: Timer | None = None
+        self._idle: Timer | None = None
+        self._quiet = 0  # quarters of the idle timeout in which nothing came
+        self._farewell: Close | None = None
+        self._thread = get_ident()
 
     @property
     def context(self) -> Context:
@@ -92,7 +109,13 @@ class Socket:
 
     def send(self, message: object) -> Told:
         """Encode and queue a message; raises `CodecError`."""
-        self.outbox.put(self.session.codec.encode(message))
+        if get_ident() != self._thread:
+            raise RuntimeError(
+                "send in the loop's own thread only; from another, tell the connection's ref: what "
+                "it has no handler for goes to its client"
+            )
+        session = self.session
+        self.outbox.put(session.codec.encode(message), session.key(message), own=True)
         # Before the socket is accepted nothing relieves the outbox, and waiting would never end.
         return self.outbox.pace() if self._open else PACED
 
@@ -103,17 +126,71 @@ class Socket:
 
     def actor_ended(self, code: int) -> None:
         """Flush what is queued, then close."""
-        self.outbox.finish(Close(code, ""))
+        self.outbox.finish(self._farewell or Close(code, ""))
+
+    def code_for(self, code: int) -> int:
+        """With which code the socket ends, if its actor ends with that one."""
+        if self.code is not None:
+            return self.code
+        return code if self._farewell is None else self._farewell.code
+
+    # For the server's end.
+
+    def warn(self) -> None:
+        """Have its actor told that the server drains."""
+        if self.connected:
+            self.context.call(_tell_of_drain)
+
+    def go_away(self, close: Close, timeout: float) -> None:
+        """Drain the actor and close so, by a deadline; then it is killed."""
+        self._farewell = close
+        self.context.ref.drain(timeout=timeout)
+
+    def abort(self) -> None:
+        """End the connection at once, whatever its client does."""
+        if self._wire.peer is not None:
+            self._wire.peer.abort()
+        self._gone(CloseCode.ABNORMAL)
+
+    def kill(self) -> None:
+        """The same, and its actor."""
+        self.abort()
+        self._roster.lingering.discard(self)
+        self.context.ref.kill()
+
+    @property
+    def lingers(self) -> bool:
+        """Whether the server holds bytes for its client, who may never read them."""
+        peer = self._wire.peer
+        return peer is not None and peer.unsent > 0
+
+    # For the outbox.
+
+    def ready(self) -> None:
+        if self._open:  # before it is accepted nothing can be sent
+            self._writer.mark(self)
+
+    def drop(self, frame: Frame, reason: Reason) -> None:
+        if not isinstance(frame.message, Missed):  # which nobody sent
+            self.context.dead_letter(frame.message, reason)
+
+    def missed(self, count: int) -> Frame:
+        return self.session.codec.encode(Missed(count=count))
+
+    def new_waiter(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
 
     # The life of the socket.
 
     async def run(self) -> None:
         """Read until the socket is over, then wait for its actor's end."""
         self._open = True
-        self.outbox.ready = functools.partial(self._writer.mark, self)
+        if self._wire.peer is not None:
+            self._wire.peer.bound_silence(self.session.settings.send_timeout)
         if self.outbox.lined:
-            self.outbox.ready()
+            self.ready()
         self._beat()
+        self._check_idle()
         try:
             async with asyncio.timeout(None) as self._limit:
                 await self._read()
@@ -141,6 +218,7 @@ class Socket:
             await self._wire.close(close)
             outbox.since = None
             self._gone(close.code)
+            self._bury()
         return False
 
     def fail(self, error: Exception) -> None:
@@ -164,8 +242,22 @@ class Socket:
         if left > 0:
             self._watch(left)
         else:
-            self.context.log("warning", "the client reads nothing; giving it up")
-            self._gone(CloseCode.ABNORMAL)
+            self.context.log("warning", "the client reads nothing: aborting the connection")
+            self.abort()
+
+    def _bury(self, before: int = -1) -> None:
+        """The close was sent: abort the connection once its client stops reading what is left."""
+        peer = self._wire.peer
+        unsent = 0 if peer is None else peer.unsent
+        if peer is None or not unsent:
+            self._roster.lingering.discard(self)
+        elif unsent == before:
+            self._roster.lingering.discard(self)
+            peer.abort()
+        else:
+            self._roster.lingering.add(self)
+            timeout = self.session.settings.send_timeout
+            self.context.call_later(timeout, functools.partial(self._bury, unsent))
 
     async def _read(self) -> None:
         """The read pump: it always reads on, so that a disconnect and pongs are always seen."""
@@ -174,6 +266,7 @@ class Socket:
         try:
             while True:
                 for data in await wire.read():
+                    self._quiet = 0
                     if outbox.crowded:
                         # Frames may be ready without end: let the answers to them go out.
                         await asyncio.sleep(0)
@@ -240,12 +333,22 @@ class Socket:
                 self.send(Heartbeat(timestamp=time.time()))
             self._heart = self.context.call_later(every, self._beat)
 
+    def _check_idle(self) -> None:
+        timeout = self.session.settings.idle_timeout
+        if timeout is None:
+            return
+        if self._quiet >= IDLE_QUARTERS:
+            self.outbox.finish(Close(CloseCode.IDLE, f"nothing came for {timeout:g} s"))
+            return
+        self._quiet += 1
+        self._idle = self.context.call_later(timeout / IDLE_QUARTERS, self._check_idle)
+
     def _gone(self, code: int) -> None:
         """The socket is over. The first to say so says with which code."""
         if self.code is not None:
             return
         self.code = code
-        for timer in (self._guard, self._heart):
+        for timer in (self._guard, self._heart, self._idle):
             if timer is not None:
                 timer.cancel()
         self.outbox.abandon()
@@ -258,12 +361,9 @@ class Socket:
         if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time() + delay)
 
-    def _drop(self, frame: Frame, reason: Reason) -> None:
-        self.context.dead_letter(frame.message, reason)
 
-
-def _not_yet() -> None:
-    """There is something to send, but the socket has not been accepted."""
+async def _tell_of_drain(actor: Any) -> None:
+    await actor.on_drain()
 
 
 class _Answering:
@@ -291,17 +391,20 @@ class ClientLane:
     """
 
     def __init__(self, session: Session, types: Sequence[type]) -> None:
+        self._session = session
         self._codec = session.codec
         self._types = tuple(types)
 
     def prepare(self, envelope: Envelope) -> None:
         if not isinstance(envelope.message, self._types):
             self._codec.frame(envelope)
+            self._session.key(envelope.message)
 
     def deliver(self, envelope: Envelope, members: Collection[Socket]) -> None:
         if isinstance(envelope.message, self._types):
             envelope.deliver([socket.context.mailbox for socket in members])
             return
         frame = self._codec.frame(envelope)
+        key = self._session.key(envelope.message)
         for socket in members:
-            socket.outbox.put(frame)
+            socket.outbox.put(frame, key)

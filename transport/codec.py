@@ -48,6 +48,12 @@ class Heartbeat(Message):
     timestamp: float
 
 
+class Missed(Message):
+    """Stands where `count` messages to this client were dropped, if `Settings.tell_missed`."""
+
+    count: int
+
+
 class RequestId(msgspec.Struct):
     """What a frame holds besides the fields of its `Request`.
 
@@ -66,6 +72,8 @@ class Frame(msgspec.Struct, eq=False):
     message: object
     event: dict[str, Any]
     """The ASGI event, so that a whole group shares one."""
+    size: int
+    """Bytes."""
 
     @property
     def data(self) -> Data:
@@ -77,8 +85,9 @@ class Frame(msgspec.Struct, eq=False):
 def framed(message: object, data: Data) -> Frame:
     """The frame that carries a message as `data`."""
     if isinstance(data, str):
-        return Frame(message, {"type": "websocket.send", "text": data})
-    return Frame(message, {"type": "websocket.send", "bytes": data})
+        size = len(data) if data.isascii() else len(data.encode(errors="surrogatepass"))
+        return Frame(message, {"type": "websocket.send", "text": data}, size)
+    return Frame(message, {"type": "websocket.send", "bytes": data}, len(data))
 
 
 class Codec(Protocol):

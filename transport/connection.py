@@ -39,6 +39,13 @@ class Connection(Actor):
     async def on_connect(self) -> None:
         """Called once, when the socket has been accepted, before the client's first message."""
 
+    async def on_drain(self) -> None:
+        """Called when the server begins to take its leave, behind what is queued.
+
+        New mail is taken until it is this client's turn to be closed (see `Drain`): say what is to
+        be said, but do not wait for the client.
+        """
+
     async def on_disconnect(self, code: int) -> None:
         """Called once, after the last message, if `on_connect` was; not after a kill.
 
@@ -70,7 +77,8 @@ class Connection(Actor):
         route's codec. Never waits; await what it returns to go on at the client's pace. When the
         outbox is full, `Settings.slow_client` decides; what cannot be sent is a dead letter.
 
-        Raises `CodecError` for what cannot be encoded.
+        Raises `CodecError` for what cannot be encoded, and `RuntimeError` in another thread: from
+        there, tell the connection's ref.
         """
         socket = self.__socket__ or self.__own__  # the latter to raise
         return socket.send(message)
@@ -124,7 +132,7 @@ class Connection(Actor):
         socket = self.__own__
         try:
             if socket.connected:
-                await self.on_disconnect(socket.code or _code(end))
+                await self.on_disconnect(socket.code_for(_code(end)))
         finally:
             await self.on_stop(end)
 

@@ -1,7 +1,9 @@
 """From a connection class to a FastAPI route, and from an application to its actor system."""
 
+import asyncio
 import inspect
 import itertools
+import math
 import os
 import re
 import string
@@ -9,7 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NoReturn, TypeAlias
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, WebSocket, WebSocketException
@@ -28,10 +30,12 @@ from actors import (
     handlers_of,
 )
 
+from ._roster import Roster
 from ._socket import ClientLane, Socket
 from ._writer import Writer
 from .codec import Codec, SocketCodec, codecs_for
 from .connection import Connection
+from .drain import Drain, drain, put_off_shutdown, running_server
 from .exceptions import CloseCode, Disconnected, LifespanNotRun
 from .session import Session
 from .settings import OnCrash, Settings
@@ -65,6 +69,7 @@ class Sockets:
         *,
         settings: Settings | None = None,
         instruments: Sequence[Instrument] = (),
+        drain: Drain | None = None,
     ) -> None:
         if getattr(app.state, _STATE, None) is not None:
             raise ValueError("this application has its Sockets already")
@@ -72,6 +77,9 @@ class Sockets:
         self.settings = settings or Settings()
         self._app = app
         self._instruments = instruments
+        self._plan = drain or Drain()
+        self._drained: asyncio.Future[None] | None = None  # from the drain's beginning on
+        self.roster: Roster[Socket] = Roster()
         self._system: ActorSystem | None = None
         self._writer: Writer | None = None
         self._inner = app.router.lifespan_context
@@ -88,9 +96,14 @@ class Sockets:
             )
         async with Writer() as writer, ActorSystem(instruments=self._instruments) as system:
             self._system, self._writer = system, writer
+            self._drained = None
+            server = running_server()
+            if server is not None:
+                put_off_shutdown(server, self.drain)
             try:
                 async with self._inner(app) as state:
                     yield {**(state or {}), _STATE: self}
+                    await self.drain()
                     await system.stop()
             finally:
                 self._system = self._writer = None
@@ -108,6 +121,30 @@ class Sockets:
         if self._system is None:
             raise LifespanNotRun(_NOT_RUN)
         return self._system
+
+    def check_open(self, websocket: WebSocket) -> None:
+        """Refuse a client that comes during the drain."""
+        if self._drained is not None:
+            seconds = math.ceil(self._plan.come_back())
+            headers = {"Retry-After": str(seconds)}
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            _refuse(websocket, HTTPException(status, "the server is going down", headers))
+
+    async def drain(self, hurried: Callable[[], bool] = lambda: False) -> None:
+        """Take leave of all clients, by the `Drain` that was given; new ones are refused.
+
+        uvicorn's shutdown waits for it. On another server, call it where that one says that it is
+        about to end; else it begins at the lifespan's end. A second call waits for the first.
+        `hurried`: asked ten times a second; once it is true, what is left is aborted.
+        """
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+            return
+        self._drained = asyncio.get_running_loop().create_future()
+        try:
+            await drain(self._plan, self.roster, hurried)
+        finally:
+            self._drained.set_result(None)
 
     def add(
         self,
@@ -243,8 +280,7 @@ class _Route:
         codec = self._codec if subprotocol is None else self._subprotocols[subprotocol]
         session, lane = self._session(codec, settings)
         wire = PlainWire(websocket)
-        socket = Socket(wire, sockets.writer, session, lane)
-        connected = False
+        socket = Socket(wire, sockets.writer, sockets.roster, session, lane)
 
         def factory() -> Connection:
             actor = self._connection(**values)
@@ -252,17 +288,29 @@ class _Route:
             actor.__handshake__ = websocket
             return actor
 
-        ref = await self._spawn(sockets.system, factory, websocket, settings)
+        sockets.check_open(websocket)
+        await self._spawn(sockets.system, factory, websocket, settings)
+        sockets.roster.add(socket)
+        try:
+            await self._run(websocket, wire, socket, subprotocol)
+        finally:
+            sockets.roster.remove(socket)
+
+    async def _run(  # its actor has started
+        self, websocket: WebSocket, wire: PlainWire, socket: Socket, subprotocol: str | None
+    ) -> None:
+        connected = False
         try:
             if not self._keep_dependencies:
                 await _close_dependencies(websocket)
+            _sockets(websocket).check_open(websocket)  # the start may have taken its time
             await wire.accept(subprotocol)
             connected = True
         except Disconnected:
             return
         finally:
             if not connected:
-                ref.stop()
+                socket.context.ref.stop()
         socket.context.call(Connection.__connected__)
         await socket.run()
 
@@ -295,10 +343,14 @@ class _Route:
             refusal = HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         except HTTPException as error:
             refusal = error
-        if "websocket.http.response" not in websocket.scope.get("extensions", {}):
-            # A server that can only refuse with a bare 403.
-            raise WebSocketException(CloseCode.POLICY_VIOLATION, refusal.detail)
-        raise refusal
+        _refuse(websocket, refusal)
+
+
+def _refuse(websocket: WebSocket, refusal: HTTPException) -> NoReturn:
+    if "websocket.http.response" not in websocket.scope.get("extensions", {}):
+        # A server that can only refuse with a bare 403.
+        raise WebSocketException(CloseCode.POLICY_VIOLATION, refusal.detail)
+    raise refusal
 
 
 async def _close_dependencies(websocket: WebSocket) -> None:

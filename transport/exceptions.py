@@ -11,7 +11,8 @@ import enum
 
 
 class CloseCode(enum.IntEnum):
-    """The close codes the transport uses (RFC 6455, section 7.4, and its registry)."""
+    """The close codes the transport uses (RFC 6455, section 7.4, and its registry; an application's
+    own errors are 4000 and the HTTP status)."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -25,6 +26,7 @@ class CloseCode(enum.IntEnum):
     INTERNAL_ERROR = 1011
     SERVICE_RESTART = 1012
     TRY_AGAIN_LATER = 1013
+    IDLE = 4408
 
 
 class TransportError(Exception):

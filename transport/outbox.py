@@ -4,15 +4,15 @@ Plain code without a loop, like a mailbox; its one consumer is the write pump. W
 await, and then goes on at the client's pace: awaiting waits while more than half is full.
 """
 
-from collections import deque
-from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from collections import OrderedDict, deque
+from collections.abc import Generator, Hashable
+from typing import Any, NamedTuple, Protocol
 
 from actors import Reason, Told
 
 from .codec import Frame
 from .exceptions import CloseCode
-from .settings import SlowClient
+from .settings import Settings, SlowClient
 
 
 class Close(NamedTuple):
@@ -22,107 +22,199 @@ class Close(NamedTuple):
     reason: str
 
 
-class Outbox:
-    """See the module's head.
+class Owner(Protocol):
+    """What an outbox asks of the socket it belongs to."""
 
-    `drop` is told of each frame that will not be sent; `ready` is called when there is something
-    to send, or a close, and the write pump does not know of it.
-    """
+    def drop(self, frame: Frame, reason: Reason) -> None:
+        """A frame will not be sent."""
+
+    def ready(self) -> None:
+        """There is something to send, or a close, and the write pump does not know of it."""
+
+    def missed(self, count: int) -> Frame:
+        """What tells the client that so many were dropped."""
+        ...
+
+    def new_waiter(self) -> Any:
+        """A future."""
+
+
+class Outbox:
+    """See the module's head."""
 
     __slots__ = (
-        "_drop",
-        "_limit",
-        "_new_waiter",
+        "_bytes",
+        "_dropped",
+        "_max_bytes",
+        "_max_frames",
+        "_owner",
         "_pacers",
         "_policy",
         "_relief",
+        "_tells_missed",
         "close",
         "gone",
         "in_hand",
         "lined",
         "queue",
-        "ready",
         "since",
     )
 
-    def __init__(
-        self,
-        limit: int,
-        policy: SlowClient,
-        drop: Callable[[Frame, Reason], None],
-        ready: Callable[[], None],
-        new_waiter: Callable[[], Any],
-    ) -> None:
-        self.queue: deque[Frame] = deque()
+    def __init__(self, settings: Settings, owner: Owner) -> None:
+        self.queue: Any = self._new_queue()
         self.lined = False  # whether it stands in the write pump's line
         self.in_hand: Frame | None = None  # what the pump sends now
         self.since: float | None = None  # since when (`time.monotonic`)
         self.close: Close | None = None
         self.gone = False
-        self._limit = limit
-        self._relief = limit // 2
-        self._policy = policy
-        self._drop = drop
-        self.ready = ready
-        self._new_waiter = new_waiter
+        self._bytes = 0
+        self._max_frames = settings.max_outbox
+        self._max_bytes = settings.max_outbox_bytes
+        self._relief = settings.max_outbox // 2
+        self._policy = settings.slow_client
+        self._tells_missed = settings.tell_missed
+        self._dropped = 0  # since the client was last told
+        self._owner = owner
         self._pacers: list[Any] | None = None
 
-    def put(self, frame: Frame) -> None:
-        """Queue a frame; when full, do as the policy says. Never waits, never raises."""
-        if len(self.queue) < self._limit and self.close is None:
-            self.queue.append(frame)
+    def _new_queue(self) -> Any:
+        return deque[Frame]()
+
+    def put(self, frame: Frame, key: Hashable = None, *, own: bool = False) -> None:
+        """Queue a frame; when full, do as the policy says. Never waits, never raises.
+
+        `own`: the connection's own actor sends it, and may await room.
+        """
+        queue, size = self.queue, self._bytes + frame.size
+        if (  # what happens a hundred thousand times a second, without a call
+            len(queue) < self._max_frames
+            and size <= self._max_bytes
+            and self.close is None
+            and not self._dropped
+        ):
+            queue.append(frame)
+            self._bytes = size
             if not self.lined:
                 self.lined = True
-                self.ready()
-        elif self.close is not None:
-            self._drop(frame, Reason.CLIENT_GONE)
-        elif self._policy is SlowClient.DROP_NEWEST:
-            self._drop(frame, Reason.CLIENT_SLOW)
-        elif self._policy is SlowClient.DROP_OLDEST:
-            oldest = self.queue.popleft()
-            self.queue.append(frame)
-            self._drop(oldest, Reason.CLIENT_SLOW)  # last: it may call back
+                self._owner.ready()
         else:
+            self._put(frame, key, own)
+
+    def _put(self, frame: Frame, key: Hashable, own: bool) -> None:
+        if self.close is not None:
+            self._owner.drop(frame, Reason.CLIENT_GONE)
+        elif self._has_room(frame, 2 if own and self._policy is SlowClient.WAIT else 1):
+            self._append(frame, key)
+        else:
+            self._overflow(frame, key)
+
+    def _has_room(self, frame: Frame, times: int) -> bool:
+        number = len(self.queue)
+        return number < self._max_frames * times and (
+            self._bytes + frame.size <= self._max_bytes * times or not number
+        )
+
+    def _append(self, frame: Frame, key: Hashable) -> None:
+        if self._dropped and self._policy is not SlowClient.DROP_OLDEST:
+            self._tell_missed()
+        self._enqueue(frame, key)
+        self._bytes += frame.size
+        if not self.lined:
+            self.lined = True
+            self._owner.ready()
+
+    def _enqueue(self, frame: Frame, key: Hashable) -> None:
+        self.queue.append(frame)
+
+    def _overflow(self, frame: Frame, key: Hashable) -> None:
+        policy = self._policy
+        if policy is SlowClient.DISCONNECT:
             self.finish(Close(CloseCode.TRY_AGAIN_LATER, "the client reads too slowly"))
             self._drop_all(Reason.CLIENT_SLOW)
-            self._drop(frame, Reason.CLIENT_SLOW)
+            self._owner.drop(frame, Reason.CLIENT_SLOW)
             self.relieve()
+            return
+        dropped = [frame]
+        if policy is SlowClient.DROP_OLDEST:
+            dropped.clear()
+            while self.queue and not self._has_room(frame, 1):
+                dropped.append(self._pop())
+            self._append(frame, key)
+        if self._tells_missed:
+            self._dropped += len(dropped)
+        for each in dropped:  # last: it may call back
+            self._owner.drop(each, Reason.CLIENT_SLOW)
+
+    def _tell_missed(self) -> None:
+        count, self._dropped = self._dropped, 0
+        frame = self._owner.missed(count)
+        self._bytes += frame.size
+        self.queue.append(frame)
+
+    def _pop(self) -> Frame:
+        frame: Frame = self.queue.popleft()
+        self._bytes -= frame.size
+        return frame
+
+    # The pump's side.
+
+    def take(self, now: float) -> Frame:
+        """The next frame, which is in hand from now on, until the next or `sent`."""
+        if self._dropped and self._policy is SlowClient.DROP_OLDEST:
+            count, self._dropped = self._dropped, 0
+            frame = self._owner.missed(count)
+        else:
+            frame = self._pop()
+        self.in_hand = frame
+        self.since = now
+        return frame
+
+    def sent(self) -> None:
+        """Nothing is in hand any more: the server has taken it."""
+        self.in_hand = self.since = None
 
     @property
     def crowded(self) -> bool:
         """Whether it is more than half full."""
-        return len(self.queue) > self._relief
+        return len(self.queue) > self._relief or self._bytes > self._max_bytes >> 1
 
     def pace(self) -> Told:
         """What `send` returns: awaiting it waits while the outbox is more than half full."""
-        return PACED if len(self.queue) <= self._relief else _Pace(self)
+        return _Pace(self) if self.crowded else PACED
 
     def finish(self, close: Close) -> None:
         """Queue nothing more; close once what is queued is sent. The first close counts."""
         if self.close is None:
+            if self._dropped and self._policy is not SlowClient.DROP_OLDEST:
+                self._tell_missed()
             self.close = close
             if not self.lined:
                 self.lined = True
-                self.ready()
+                self._owner.ready()
 
     def abandon(self) -> None:
         """The client is gone: what is queued will not be sent."""
         self.gone = True
         if self.close is None:
             self.close = Close(CloseCode.ABNORMAL, "")
-        if self.in_hand is not None:
-            self.queue.appendleft(self.in_hand)
-            self.in_hand = None
+        in_hand, self.in_hand = self.in_hand, None
+        if in_hand is not None:
+            self._owner.drop(in_hand, Reason.CLIENT_GONE)
         self._drop_all(Reason.CLIENT_GONE)
         self.relieve()
 
     def _drop_all(self, reason: Reason) -> None:
+        self._dropped = 0
         while self.queue:
-            self._drop(self.queue.popleft(), reason)
+            self._owner.drop(self._pop(), reason)
 
     def relieve(self) -> None:
         """Let those go on who wait, once the pump has made enough room."""
-        if self._pacers is not None and len(self.queue) <= self._relief:
+        if self.crowded:
+            return
+        if self._dropped and self.close is None and self._policy is not SlowClient.DROP_OLDEST:
+            self._tell_missed()
+        if self._pacers is not None:
             pacers, self._pacers = self._pacers, None
             for waiter in pacers:
                 if not waiter.done():
@@ -131,9 +223,69 @@ class Outbox:
     def new_pacer(self) -> Any:
         if self._pacers is None:
             self._pacers = []
-        waiter = self._new_waiter()
+        waiter = self._owner.new_waiter()
         self._pacers.append(waiter)
         return waiter
+
+
+class ConflatingOutbox(Outbox):
+    """Of the frames that wait under one key it keeps the newest, in the place of the first."""
+
+    __slots__ = ()
+
+    queue: "_KeyedQueue"
+
+    def _new_queue(self) -> "_KeyedQueue":
+        return _KeyedQueue()
+
+    def put(self, frame: Frame, key: Hashable = None, *, own: bool = False) -> None:
+        waiting = None if key is None or self.close is not None else self.queue.get(key)
+        if waiting is None:
+            self._put(frame, key, own)
+            return
+        if self._bytes - waiting.size + frame.size <= self._max_bytes or len(self.queue) == 1:
+            self._bytes += frame.size - waiting.size
+            self.queue.replace(key, frame)
+        else:
+            self.queue.remove(key)
+            self._bytes -= waiting.size
+            self._put(frame, key, own)
+        self._owner.drop(waiting, Reason.CONFLATED)
+
+    def _enqueue(self, frame: Frame, key: Hashable) -> None:
+        self.queue.append(frame, key)
+
+
+def new_outbox(settings: Settings, owner: Owner) -> Outbox:
+    """The kind of outbox that the settings call for."""
+    return (Outbox if settings.conflate is None else ConflatingOutbox)(settings, owner)
+
+
+class _KeyedQueue:
+    """A queue in which what waits under a key is found."""
+
+    __slots__ = ("_frames",)
+
+    def __init__(self) -> None:
+        self._frames: OrderedDict[Hashable, Frame] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def append(self, frame: Frame, key: Hashable = None) -> None:
+        self._frames[object() if key is None else key] = frame
+
+    def popleft(self) -> Frame:
+        return self._frames.popitem(last=False)[1]
+
+    def get(self, key: Hashable) -> Frame | None:
+        return self._frames.get(key)
+
+    def replace(self, key: Hashable, frame: Frame) -> None:
+        self._frames[key] = frame
+
+    def remove(self, key: Hashable) -> None:
+        del self._frames[key]
 
 
 class _Pace(Told):
@@ -143,7 +295,7 @@ class _Pace(Told):
         self._outbox = outbox
 
     def __await__(self) -> Generator[Any, Any, None]:
-        if len(self._outbox.queue) > self._outbox._relief:
+        if self._outbox.crowded:
             yield from self._outbox.new_pacer().__await__()
 
 

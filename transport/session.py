@@ -1,12 +1,13 @@
 """The rules of one socket, without I/O: what a frame from the client leads to."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, cast
 
 from actors import ActorCrashed, ActorError, AskTimeout, MailboxFull, Request
 
 from .codec import Data, ErrorFrame, SocketCodec
-from .exceptions import BadFrame, CloseCode
+from .exceptions import BadFrame, CloseCode, CodecError
 from .outbox import Close
 from .settings import OnInvalid, OnOverload, Settings
 
@@ -54,6 +55,18 @@ class Session:
     def __init__(self, codec: SocketCodec, settings: Settings) -> None:
         self.codec = codec
         self.settings = settings
+
+    def key(self, message: object) -> Hashable | None:
+        """Under which key a message to the client waits, if there are keys. Raises `CodecError`."""
+        conflate = self.settings.conflate
+        if conflate is None:
+            return None
+        try:
+            key = conflate(message)
+            hash(key)
+        except Exception as error:  # whatever it is, the message cannot be sent
+            raise CodecError(f"no key for {type(message).__name__}: {error!r}") from error
+        return key
 
     def take(self, data: Data) -> object:
         """What the client's frame leads to: a message to tell, or a `Step`."""

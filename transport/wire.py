@@ -11,6 +11,7 @@ from typing import Protocol
 from starlette.types import Receive, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ._peer import Peer, find
 from .codec import Data
 from .exceptions import CloseCode, Disconnected
 from .outbox import Close, Outbox
@@ -23,6 +24,9 @@ handle messages in a turn, so that answers go out as fast as they come."""
 class Wire(Protocol):
     """What a socket needs of its server. Each method raises `Disconnected` when it is too late;
     any other error is one of the server's."""
+
+    peer: Peer | None
+    """The connection beneath, if it can be reached."""
 
     async def accept(self, subprotocol: str | None) -> None:
         """Finish the handshake."""
@@ -70,7 +74,7 @@ def _too_late(error: Exception) -> Disconnected:
 class PlainWire:
     """Any ASGI server."""
 
-    __slots__ = ("_receive", "_send", "_websocket")
+    __slots__ = ("_receive", "_send", "_websocket", "peer")
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
@@ -78,6 +82,7 @@ class PlainWire:
         # socket knows already, for a tenth of the time of a message.
         self._receive: Receive = getattr(websocket, "_receive", websocket.receive)
         self._send: Send = getattr(websocket, "_send", websocket.send)
+        self.peer = find(self._receive, self._send)
 
     async def accept(self, subprotocol: str | None) -> None:
         try:
@@ -97,17 +102,15 @@ class PlainWire:
         return (event["bytes"] if text is None else text,)
 
     async def write(self, outbox: Outbox) -> None:
-        send, queue, now = self._send, outbox.queue, time.monotonic
+        send, queue, take, now = self._send, outbox.queue, outbox.take, time.monotonic
         try:
             for _ in range(TURN):
                 if not queue:  # or no longer: a policy may have taken the rest of the burst
                     break
-                outbox.in_hand = frame = queue.popleft()
-                outbox.since = now()
-                await send(frame.event)
+                await send(take(now()).event)
         except _TOO_LATE as error:
             raise _too_late(error) from error
-        outbox.in_hand = outbox.since = None
+        outbox.sent()
 
     async def close(self, close: Close) -> None:
         try:

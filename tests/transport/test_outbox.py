@@ -1,7 +1,7 @@
 """What waits to be sent to one client: order, bound, policy and conservation."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Reason
-from transport import SlowClient
-from transport.codec import Frame, framed
-from transport.outbox import Close, Outbox
+from transport import Settings, SlowClient
+from transport.codec import Frame, Missed, framed
+from transport.outbox import Close, ConflatingOutbox, new_outbox
 
 
 class Waiter:
@@ -29,65 +29,195 @@ class Waiter:
 
 
 class Bench:
-    """An outbox and the pump's side of it."""
+    """An outbox and the pump's side of it. It is the outbox's owner."""
 
-    def __init__(self, limit: int, policy: SlowClient = SlowClient.DISCONNECT) -> None:
+    new_waiter: Callable[[], Any] = Waiter
+
+    def __init__(
+        self, limit: int, policy: SlowClient = SlowClient.DISCONNECT, **settings: Any
+    ) -> None:
         self.dropped: list[tuple[Any, Reason]] = []
         self.sent: list[Any] = []
         self.put = 0
-        self.ready = 0  # how often the pump was told that there is something to send
-        self.box = Outbox(limit, policy, self.drop, self.tell_pump, Waiter)
+        self.keys: list[Any] = []
+        self.told = 0  # how often the pump was told that there is something to send
+        settings = {"max_outbox": limit, "slow_client": policy, **settings}
+        self.box = new_outbox(Settings(**settings), self)
 
     def drop(self, frame: Frame, reason: Reason) -> None:
         self.dropped.append((frame.message, reason))
 
-    def tell_pump(self) -> None:
+    def ready(self) -> None:
         assert self.box.lined
-        self.ready += 1
+        self.told += 1
 
-    def send(self, count: int = 1) -> None:
+    def missed(self, count: int) -> Frame:
+        return framed(Missed(count), "")
+
+    def send(self, count: int = 1, *, size: int = 4, key: Any = None, own: bool = False) -> None:
         for _ in range(count):
-            self.box.put(framed(self.put, "data"))
+            self.keys.append(key)
             self.put += 1
+            self.box.put(framed(self.put - 1, "x" * size), key, own=own)
 
     def pump(self, count: int) -> None:
-        for _ in range(min(count, len(self.box.queue))):
-            self.sent.append(self.box.queue.popleft().message)
+        for _ in range(count):
+            if self.box.queue:
+                self.sent.append(self.box.take(0.0).message)
+        self.box.sent()
         self.box.relieve()
 
     @property
+    def queue(self) -> list[Frame]:
+        queue: Any = self.box.queue
+        return list(queue._frames.values() if isinstance(self.box, ConflatingOutbox) else queue)
+
+    @property
     def queued(self) -> list[Any]:
-        return [frame.message for frame in self.box.queue]
+        return [frame.message for frame in self.queue]
+
+    def pump_all(self) -> list[Any]:
+        while self.box.queue:
+            self.pump(1)
+        return self.sent
 
 
 OPERATIONS = st.lists(
-    st.tuples(st.sampled_from(["send", "send", "pump"]), st.integers(1, 6))
-    | st.tuples(st.sampled_from(["finish", "abandon"]), st.just(0)),
+    st.tuples(
+        st.sampled_from(["send", "send", "pump"]),
+        st.integers(1, 6),
+        st.integers(0, 12),
+        st.booleans(),
+    )
+    | st.tuples(st.sampled_from(["finish", "abandon"]), st.just(0), st.just(0), st.just(False)),
     max_size=40,
 )
+POLICIES = st.sampled_from(SlowClient)
 
 
-@given(limit=st.integers(1, 8), policy=st.sampled_from(SlowClient), operations=OPERATIONS)
-def test_sent_is_received_or_queued_or_dropped_and_in_order(
-    limit: int, policy: SlowClient, operations: list[tuple[str, int]]
-) -> None:
-    bench = Bench(limit, policy)
-    for name, count in operations:
+def play(bench: Bench, operations: list[tuple[str, int, int, bool]], keys: int = 0) -> None:
+    for name, count, number, own in operations:
         if name == "send":
-            bench.send(count)
+            key = number % keys or None if keys else None
+            bench.send(count, size=number, key=key, own=own)
         elif name == "pump":
             bench.pump(count)
         elif name == "finish":
             bench.box.finish(Close(1000, ""))
         else:
             bench.box.abandon()
-        assert len(bench.queued) <= limit
-        dropped = [message for message, _ in bench.dropped]
-        assert sorted(bench.sent + bench.queued + dropped) == list(range(bench.put))
-        delivered = bench.sent + bench.queued
-        assert delivered == sorted(delivered)
-    reasons = {reason for _, reason in bench.dropped}
-    assert reasons <= {Reason.CLIENT_GONE, Reason.CLIENT_SLOW}
+        check(bench)
+
+
+def check(bench: Bench) -> None:
+    """Nothing is lost, and the bounds are held."""
+    box = bench.box
+    messages = [each for each in bench.sent + bench.queued if not isinstance(each, Missed)]
+    dropped = [each for each, _ in bench.dropped if not isinstance(each, Missed)]
+    assert sorted(messages + dropped) == list(range(bench.put))
+    times = 2 if box._policy is SlowClient.WAIT else 1
+    sizes = [frame.size for frame in bench.queue if not isinstance(frame.message, Missed)]
+    assert sum(sizes) == box._bytes
+    assert len(sizes) <= box._max_frames * times
+    assert len(sizes) <= 1 or sum(sizes) <= box._max_bytes * times
+    assert len(bench.queue) - len(sizes) <= len(sizes) + 1  # what tells of gaps
+    assert {reason for _, reason in bench.dropped} <= {
+        Reason.CLIENT_GONE,
+        Reason.CLIENT_SLOW,
+        Reason.CONFLATED,
+    }
+
+
+@given(st.integers(1, 8), POLICIES, st.integers(1, 40), OPERATIONS)
+def test_sent_is_received_or_queued_or_dropped_and_in_order(
+    limit: int, policy: SlowClient, size: int, operations: list[tuple[str, int, int, bool]]
+) -> None:
+    bench = Bench(limit, policy, max_outbox_bytes=size)
+    play(bench, operations)
+    delivered = bench.sent + bench.queued
+    assert delivered == sorted(delivered)
+
+
+@given(
+    st.integers(1, 8),
+    POLICIES.filter(lambda policy: policy is not SlowClient.DISCONNECT),
+    st.integers(1, 40),
+    OPERATIONS,
+)
+def test_the_client_is_told_how_many_it_missed_where_it_missed_them(
+    limit: int, policy: SlowClient, size: int, operations: list[tuple[str, int, int, bool]]
+) -> None:
+    bench = Bench(limit, policy, max_outbox_bytes=size, tell_missed=True)
+    play(bench, [each for each in operations if each[0] != "abandon"])
+    slow = {each for each, reason in bench.dropped if reason is Reason.CLIENT_SLOW}
+    before, told = -1, 0
+    for each in [*bench.pump_all(), None]:
+        if isinstance(each, Missed):
+            told += each.count
+            continue
+        here = bench.put if each is None else each
+        assert told == len(slow.intersection(range(before + 1, here)))
+        before, told = here, 0
+
+
+@given(st.integers(1, 8), POLICIES, st.integers(1, 40), OPERATIONS)
+def test_of_one_key_the_newest_waits_in_the_place_of_the_first(
+    limit: int, policy: SlowClient, size: int, operations: list[tuple[str, int, int, bool]]
+) -> None:
+    bench = Bench(limit, policy, max_outbox_bytes=size, conflate=lambda message: None)
+    play(bench, operations, keys=4)
+    keys = bench.keys
+    waiting = [keys[each] for each in bench.queued if keys[each] is not None]
+    assert len(waiting) == len(set(waiting))
+    for each, reason in bench.dropped:
+        if reason is Reason.CONFLATED:  # by one that came later
+            assert any(keys[other] == keys[each] for other in range(each + 1, bench.put))
+    for key in {1, 2, 3}:
+        of_key = [each for each in bench.sent + bench.queued if keys[each] == key]
+        assert of_key == sorted(of_key)
+
+
+def test_a_newer_frame_takes_the_place_and_not_the_end() -> None:
+    bench = Bench(3, conflate=lambda message: None)
+    for key in ("a", None, "b", "a"):
+        bench.send(key=key)
+    assert bench.queued == [3, 1, 2]
+    assert bench.dropped == [(0, Reason.CONFLATED)]
+    assert bench.pump_all() == [3, 1, 2]
+    bench.send(key="a")
+    assert bench.queued == [4]
+
+
+@pytest.mark.parametrize("policy", [SlowClient.DROP_NEWEST, SlowClient.DROP_OLDEST])
+def test_bytes_are_bounded_but_for_a_frame_alone(policy: SlowClient) -> None:
+    bench = Bench(10, policy, max_outbox_bytes=100)
+    bench.send(size=1000)
+    bench.send(size=1)
+    newest = policy is SlowClient.DROP_NEWEST
+    assert bench.queued == ([0] if newest else [1])
+    bench.pump_all()
+    bench.send(4, size=30)
+    assert bench.queued == ([2, 3, 4] if newest else [3, 4, 5])
+
+
+def test_what_waits_is_half_of_the_bytes_or_half_of_the_frames() -> None:
+    bench = Bench(4, max_outbox_bytes=100)
+    bench.send(size=51)
+    assert bench.box.crowded
+    bench.pump(1)
+    bench.send(2, size=1)
+    assert not bench.box.crowded
+    bench.send(size=1)
+    assert bench.box.crowded
+
+
+def test_who_awaits_its_sends_finds_room_where_a_publish_does_not() -> None:
+    bench = Bench(3, SlowClient.WAIT)
+    bench.send(5)
+    assert bench.dropped == [(3, Reason.CLIENT_SLOW), (4, Reason.CLIENT_SLOW)]
+    bench.send(4, own=True)
+    assert bench.queued == [0, 1, 2, 5, 6, 7]
+    assert bench.dropped[2:] == [(8, Reason.CLIENT_SLOW)]
 
 
 def test_the_newest_is_dropped() -> None:
@@ -146,7 +276,7 @@ def test_the_pump_is_told_once_until_it_has_looked(action: str) -> None:
                 bench.send()
             else:
                 bench.box.finish(Close(1000, ""))
-        assert bench.ready == (told if action == "put" else 1)
+        assert bench.told == (told if action == "put" else 1)
         bench.pump(2)
         bench.box.lined = False  # the pump has nothing more of this one
 
@@ -155,7 +285,7 @@ def test_a_close_behind_a_frame_needs_no_second_word() -> None:
     bench = Bench(3)
     bench.send()
     bench.box.finish(Close(1000, ""))
-    assert bench.ready == 1
+    assert bench.told == 1
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -171,7 +301,7 @@ async def turns() -> None:
 def test_awaiting_a_send_waits_while_more_than_half_is_queued(how: str) -> None:
     async def main() -> None:
         bench = Bench(4)
-        bench.box._new_waiter = asyncio.get_running_loop().create_future
+        bench.new_waiter = asyncio.get_running_loop().create_future
         bench.send(2)
         await bench.box.pace()  # half full: at once
         bench.send()
@@ -204,17 +334,15 @@ def test_a_send_that_is_not_awaited_waits_for_nothing() -> None:
 
 
 def test_whoever_hears_of_a_drop_may_send_to_the_client_that_is_dropped() -> None:
-    dropped: list[object] = []
+    class Answering(Bench):
+        def drop(self, frame: Frame, reason: Reason) -> None:
+            super().drop(frame, reason)
+            # The bound is for a broken outbox, which would take in what it throws out for ever.
+            if reason is Reason.CLIENT_SLOW and len(self.dropped) < 1000:
+                self.box.put(framed("letter", "letter"))
 
-    def drop(frame: Frame, reason: Reason) -> None:
-        dropped.append(frame.message)
-        # The bound is for a broken outbox, which would take in what it throws out for ever.
-        if reason is Reason.CLIENT_SLOW and len(dropped) < 1000:
-            outbox.put(framed("letter", "letter"))
-
-    unused: Any = None
-    outbox = Outbox(4, SlowClient.DISCONNECT, drop, lambda: None, unused)
-    for number in range(5):
-        outbox.put(framed(number, str(number)))
+    bench = Answering(4)
+    bench.send(5)
+    dropped = [message for message, _ in bench.dropped]
     assert [message for message in dropped if message != "letter"] == [0, 1, 2, 3, 4]
-    assert (len(dropped), len(outbox.queue)) == (10, 0)
+    assert (len(dropped), len(bench.queue)) == (10, 0)
