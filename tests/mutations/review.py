@@ -48,7 +48,7 @@ MUTANTS = [
             "            if decision.action is not Action.ESCALATE:",
             "            if True:",
         ),
-        "families.py::test_a_failure_too_many_in_a_restart_of_all_starts_nobody",
+        "escalations.py::test_a_failure_too_many_in_a_restart_of_all_starts_nobody",
     ),
     mutant(
         "text names the dead letters",

@@ -33,7 +33,7 @@ MUTANTS = [
             "            self._parent.fail_soon(failure)\n",
             "            failure.add_note('nobody hears')\n",
         ),
-        "families.py::test_too_many_restarts_go_up_level_by_level",
+        "escalations.py::test_too_many_restarts_go_up_level_by_level",
     ),
     mutant(
         "a backoff never calms",
@@ -63,7 +63,7 @@ MUTANTS = [
             "        if not decision.delay or self._ends:\n            return True\n",
             "        if decision.delay < 60.0 or self._ends:\n            return True\n",
         ),
-        "families.py::test_a_restart_waits_and_mail_is_kept",
+        "rests.py::test_a_restart_waits_and_mail_is_kept",
     ),
     mutant(
         "a stop waits for the backoff",
@@ -74,7 +74,7 @@ MUTANTS = [
             "            self._suspension.revived.set()\n        if self._queues:",
             "        if self._queues:",
         ),
-        "families.py::test_an_end_during_backoff_is_immediate",
+        "rests.py::test_an_end_during_backoff_is_immediate",
     ),
     mutant(
         "temporary bystanders come back",
@@ -258,6 +258,6 @@ MUTANTS = [
             "        self._supervisor = None\n\n    async def suspend",
             "        self.regroup = None\n\n    async def suspend",
         ),
-        "families.py::test_too_many_restarts_go_up_level_by_level",
+        "escalations.py::test_too_many_restarts_go_up_level_by_level",
     ),
 ]
