@@ -59,6 +59,6 @@ MUTANTS = [
             "            return  # it has left its groups",
             "        if self.enders is None:\n            return  # it has left its groups",
         ),
-        "lives.py::test_what_a_drain_handles_may_spawn_and_join",
+        "ends.py::test_what_a_drain_handles_may_spawn_and_join",
     ),
 ]

@@ -71,7 +71,7 @@ MUTANTS = [
             "            self.drop_in_hand(Reason.KILLED if self.killed else Reason.INTERRUPTED)",
             "            self.in_hand = NOTHING",
         ),
-        "lives.py::test_a_kill_cancels_the_handler_and_skips_on_stop",
+        "ends.py::test_a_kill_cancels_the_handler_and_skips_on_stop",
     ),
     mutant(
         "interrupted counts as killed",
@@ -92,7 +92,7 @@ MUTANTS = [
             "        self.mailbox.clear(Reason.STOPPED)",
         ),
         "tell.py",
-        "lives.py",
+        "ends.py",
         "declared.py",
     ),
     mutant(
