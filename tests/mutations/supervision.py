@@ -12,7 +12,7 @@ MUTANTS = [
             "        if times and bisect_right(times, now - self._intensity.seconds):\n"
             "            times.clear()\n",
         ),
-        "decisions.py::test_the_window_slides",
+        "intensity.py::test_the_window_slides",
         "decisions.py::test_every_window_agrees_with_the_model",
     ),
     mutant(
@@ -43,7 +43,7 @@ MUTANTS = [
             "        nth = 1 if backoff.calms(now - due) else before + 1\n",
             "        nth = before + 1\n",
         ),
-        "decisions.py::test_calm_resets_it_counted_from_when_the_restart_was_due",
+        "backoff.py::test_calm_resets_it_counted_from_when_the_restart_was_due",
     ),
     mutant(
         "jitter past the maximum",
@@ -53,7 +53,7 @@ MUTANTS = [
             "        high = min(self.maximum, middle * (1 + self.jitter))\n",
             "        high = middle * (1 + self.jitter)\n",
         ),
-        "decisions.py::test_the_jitter_spreads_to_either_side_within_the_bounds",
+        "backoff.py::test_the_jitter_spreads_to_either_side_within_the_bounds",
     ),
     mutant(
         "a backoff that does not wait",
