@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 import anyio
 
-from actors import Actor, ActorRef, ActorSystem, End, Message, Request, receive
+from actors import Actor, ActorRef, ActorSystem, End, Request, receive
 from actors.supervision import Backoff, Directive, Intensity, Restart, Strategy
+from tests.actors.stateful import Crash, Note, Seen, Stateful
+from tests.actors.work import Hold, hold
 
 ONE, ALL, REST = Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE
 PERMANENT, TRANSIENT, TEMPORARY = Restart.PERMANENT, Restart.TRANSIENT, Restart.TEMPORARY
@@ -19,37 +21,8 @@ SOON = 2.0
 Hook = Callable[[Any], Awaitable[None]]
 
 
-class Note(Message):
-    number: int
-
-
-class Crash(Message):
-    pass
-
-
-class Do(Message):
-    """Await `function(actor)`."""
-
-    function: Any
-
-
-class Seen(Request[list[int]]):
-    pass
-
-
 class Bad(Request[int]):
     pass
-
-
-class Hold:
-    """A hook that tells when it was entered and waits there until the gate opens."""
-
-    def __init__(self) -> None:
-        self.entered, self.gate = anyio.Event(), anyio.Event()
-
-    async def __call__(self, actor: Any) -> None:
-        self.entered.set()
-        await self.gate.wait()
 
 
 class Home:
@@ -87,13 +60,10 @@ class Home:
 
     async def held(self, name: str) -> Hold:
         """That member is in a handler now."""
-        hold = Hold()
-        self[name].tell(Do(hold))
-        await hold.entered.wait()
-        return hold
+        return await hold(self[name])
 
 
-class Member(Actor):
+class Member(Stateful):
     directives: ClassVar = {
         KeyError: Directive.RESUME,
         OSError: Directive.STOP,
@@ -101,8 +71,8 @@ class Member(Actor):
     }
 
     def __init__(self, home: Home, name: str) -> None:
+        super().__init__()
         self.home, self.called = home, name
-        self.seen: list[int] = []
 
     async def on_start(self) -> None:
         home, name = self.home, self.called
@@ -121,22 +91,6 @@ class Member(Actor):
         if self.called in self.home.on_stop:
             await self.home.on_stop[self.called](self)
         self.home.book.append(f"-{self.called} {end.how}")
-
-    @receive
-    async def note(self, note: Note) -> None:
-        self.seen.append(note.number)
-
-    @receive
-    async def crash(self, crash: Crash) -> None:
-        raise ValueError("boom")
-
-    @receive
-    async def do(self, do: Do) -> None:
-        await do.function(self)
-
-    @receive
-    async def tell_seen(self, request: Seen) -> list[int]:
-        return self.seen
 
     @receive
     async def bad(self, request: Bad) -> int:

@@ -79,7 +79,7 @@ INTERRUPTS: tuple[type, ...] = (Halt, Enough)
 
 def ask(request: Request[int]) -> Ask[int]:
     """The envelope, as it lies in a mailbox."""
-    return Ask(request, FakeWaiter(), 1.0, cast(Any, FakeDeadlines()), "somebody")
+    return Ask(request, FakeWaiter(), 1.0, cast(Any, FakeDeadlines()), cast(Any, "somebody"))
 
 
 class FakeDeadlines:

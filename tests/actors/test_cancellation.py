@@ -7,7 +7,8 @@ import anyio
 import pytest
 
 from actors import Actor, ActorRef, ActorStopped, ActorSystem, NotRunning, Restart, receive
-from tests.actors.worker import Do, Hold, Note, Parent, Ready, Worker, hold
+from tests.actors.work import Do
+from tests.actors.worker import Hold, Note, Parent, Ready, Worker, hold
 
 pytestmark = pytest.mark.anyio
 

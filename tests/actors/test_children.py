@@ -6,7 +6,8 @@ import anyio
 import pytest
 
 from actors import Actor, ActorRef, ActorSystem
-from tests.actors.worker import Do, Parent, Ready, Worker, hold, spawn
+from tests.actors.work import Do
+from tests.actors.worker import Parent, Ready, Worker, hold, spawn
 
 pytestmark = pytest.mark.anyio
 

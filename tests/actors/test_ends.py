@@ -6,7 +6,8 @@ import anyio
 import pytest
 
 from actors import Actor, ActorSystem, receive
-from tests.actors.worker import Do, Hold, Note, Ready, Worker, hold, spawn
+from tests.actors.work import Do
+from tests.actors.worker import Hold, Note, Ready, Worker, hold, spawn
 
 pytestmark = pytest.mark.anyio
 

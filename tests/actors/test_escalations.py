@@ -10,7 +10,8 @@ import pytest
 from actors import Actor, ActorSystem, End
 from actors.exceptions import IntensityExceeded
 from actors.supervision import Intensity
-from tests.actors.home import ALL, PERMANENT, TRANSIENT, Crash, Home, Member, Note, family, raising
+from tests.actors.home import ALL, PERMANENT, TRANSIENT, Home, Member, family, raising
+from tests.actors.stateful import Crash, Note
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("log")]
 

@@ -15,17 +15,15 @@ from tests.actors.home import (
     TEMPORARY,
     TRANSIENT,
     Bad,
-    Crash,
-    Do,
-    Hold,
     Home,
     Member,
-    Note,
     family,
     raising,
     rests,
     stop_itself,
 )
+from tests.actors.stateful import Crash, Note
+from tests.actors.work import Do, Hold
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("log")]
 

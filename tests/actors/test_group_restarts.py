@@ -16,13 +16,12 @@ from tests.actors.home import (
     SOON,
     TEMPORARY,
     TRANSIENT,
-    Crash,
-    Do,
-    Hold,
     family,
     raising,
     rests,
 )
+from tests.actors.stateful import Crash
+from tests.actors.work import Do, Hold
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("log")]
 

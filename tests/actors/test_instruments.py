@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from actors import ActorSystem, Restart
-from tests.actors.worker import Do, Ready, Worker
+from tests.actors.work import Do
+from tests.actors.worker import Ready, Worker
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,8 @@ import anyio
 import pytest
 
 from actors import ActorSystem, End, NotRunning, StopTimeout
-from tests.actors.worker import Do, Ready, Worker, spawn
+from tests.actors.work import Do
+from tests.actors.worker import Ready, Worker, spawn
 
 pytestmark = pytest.mark.anyio
 

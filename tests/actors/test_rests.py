@@ -8,20 +8,9 @@ import pytest
 
 from actors import ActorSystem
 from actors.supervision import Backoff, Strategy
-from tests.actors.home import (
-    ALL,
-    LONG,
-    ONE,
-    PERMANENT,
-    REST,
-    SOON,
-    Crash,
-    Do,
-    Hold,
-    family,
-    rests,
-    stop_itself,
-)
+from tests.actors.home import ALL, LONG, ONE, PERMANENT, REST, SOON, family, rests, stop_itself
+from tests.actors.stateful import Crash
+from tests.actors.work import Do, Hold
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("log")]
 

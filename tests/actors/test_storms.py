@@ -16,13 +16,12 @@ from tests.actors.home import (
     SOON,
     TEMPORARY,
     TRANSIENT,
-    Crash,
-    Do,
     Home,
-    Note,
     family,
     stop_itself,
 )
+from tests.actors.stateful import Crash, Note
+from tests.actors.work import Do
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("log")]
 

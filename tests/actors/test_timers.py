@@ -1,18 +1,14 @@
 """Timers: when their messages come, and above all when they do not."""
 
-import inspect
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import anyio
 import pytest
 
 from actors import (
-    Actor,
-    ActorRef,
     ActorSystem,
     Directive,
     Interrupted,
@@ -22,6 +18,7 @@ from actors import (
     Restart,
     receive,
 )
+from tests.actors.work import Do, Doer, Hold, hold
 
 pytestmark = pytest.mark.anyio
 
@@ -70,22 +67,9 @@ class Generate(Request[str]):
     pass
 
 
-@dataclass(frozen=True)
-class Do:
-    """Have the actor call this with itself."""
-
-    work: Callable[[Any], Any]
-
-
-class Desk(Actor):
+class Desk(Doer):
     def __init__(self, book: Book) -> None:
         self.book = book
-
-    @receive
-    async def do(self, do: Do) -> None:
-        result = do.work(self)
-        if inspect.isawaitable(result):
-            await result
 
     @receive
     async def beep(self, beep: Beep) -> None:
@@ -94,32 +78,6 @@ class Desk(Actor):
     @receive
     async def other(self, other: Other) -> None:
         self.book.add("other")
-
-
-class Hold:
-    """Work that says when it is in hand, and goes on when told."""
-
-    def __init__(
-        self, first: Callable[[Any], Any] | None = None, last: Callable[[Any], Any] | None = None
-    ) -> None:
-        self.first, self.last = first, last
-        self.entered, self.gate = anyio.Event(), anyio.Event()
-
-    async def __call__(self, actor: Any) -> None:
-        if self.first is not None:
-            self.first(actor)
-        self.entered.set()
-        await self.gate.wait()
-        if self.last is not None:
-            self.last(actor)
-
-
-async def hold(ref: ActorRef, *work: Callable[[Any], Any] | None) -> Hold:
-    """Have the actor do the first, wait for the gate, and do the second."""
-    held = Hold(*work)
-    ref.tell(Do(held))
-    await held.entered.wait()
-    return held
 
 
 def start(*numbers: int, delay: float = 0.0, **more: Any) -> Callable[[Any], None]:

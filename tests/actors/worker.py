@@ -4,7 +4,8 @@ from typing import Any
 
 import anyio
 
-from actors import Actor, ActorRef, ActorSystem, End, Message, Request, receive
+from actors import ActorRef, ActorSystem, End, Message, Request, receive
+from tests.actors.work import Do, Doer
 
 
 class Note(Message):
@@ -18,17 +19,11 @@ class Hold(Message):
     gate: Any
 
 
-class Do(Message):
-    """Call `function(actor)`, and await what it returns."""
-
-    function: Any
-
-
 class Ready(Request[None]):
     pass
 
 
-class Worker(Actor):
+class Worker(Doer):
     """Writes its life into `book`."""
 
     def __init__(self, book: list[Any] | None = None, label: str = "") -> None:
@@ -51,9 +46,7 @@ class Worker(Actor):
 
     @receive
     async def do(self, do: Do) -> None:
-        awaitable = do.function(self)
-        if awaitable is not None:
-            await awaitable
+        await super().do(do)
         self.book.append("did")
 
     @receive
