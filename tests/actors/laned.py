@@ -7,24 +7,8 @@ from actors import ActorRef, Overflow, Reason, Request
 from actors._ask import Ask
 from actors._inlet import Inlet
 from actors._lanes import InterruptMailbox, LanedMailbox, Lanes
-from actors.mailbox import Control
 from actors.ref import Target
-
-
-class FakeWaiter:
-    """A parked task, by hand."""
-
-    def __init__(self) -> None:
-        self.woken = 0
-
-    def done(self) -> bool:
-        return self.woken > 0
-
-    def set_result(self, result: None, /) -> None:
-        self.woken += 1
-
-    def __await__(self) -> Any:
-        raise AssertionError("its task parks")
+from tests.actors.consumer import FakeWaiter, take
 
 
 class Mail:
@@ -137,13 +121,7 @@ class Told:
             self.ref.tell(item)
 
     def take(self) -> object:
-        """Take one item as the consumer does."""
-        item = self.mailbox.queue.popleft()
-        if self.mailbox.waiting:
-            self.mailbox.admit(item)
-        if isinstance(item, Control):
-            self.mailbox.took_control()
-        return item
+        return take(self.mailbox)
 
     def take_all(self) -> list[object]:
         return [self.take() for _ in range(len(self.mailbox.queue))]

@@ -1,8 +1,7 @@
 """The workers of a pool, the book of what they did, and who watches the pool."""
 
 import math
-import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 import anyio
@@ -151,10 +150,3 @@ async def idle(pool: Pool) -> None:
     for ref in pool.refs:
         await ref.ask(Seen())
     await anyio.wait_all_tasks_blocked()
-
-
-def in_thread(work: Callable[[], object]) -> None:
-    """Run it to its end in a thread, while this one, the loop's, stands still."""
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()

@@ -7,11 +7,11 @@ import pytest
 from actors import MailboxFull, Overflow, Reason
 from actors._lanes import BORDER, INTERRUPT, InterruptMailbox, LanedQueue, Lanes
 from actors.mailbox import Control
+from tests.actors.consumer import FakeWaiter
 from tests.actors.laned import (
     INTERRUPTS,
     PRIORITIES,
     Enough,
-    FakeWaiter,
     Halt,
     HaltNow,
     High,

@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from actors import MailboxFull, Overflow, Reason, Request
 from actors._lanes import InterruptMailbox
 from actors.mailbox import DONE, Control, Waiting
+from tests.actors.consumer import FakeWaiter
 from tests.actors.laned import (
     Enough,
-    FakeWaiter,
     Halt,
     HaltNow,
     High,

@@ -17,10 +17,10 @@ from tests.actors.pooled import (
     Job,
     Who,
     Worker,
-    in_thread,
     key_of,
     watch,
 )
+from tests.actors.threads import in_thread
 
 pytestmark = pytest.mark.anyio
 

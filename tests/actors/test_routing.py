@@ -25,10 +25,10 @@ from tests.actors.pooled import (
     Who,
     Worker,
     idle,
-    in_thread,
     key_of,
     seen,
 )
+from tests.actors.threads import in_thread
 
 pytestmark = pytest.mark.anyio
 

@@ -1,25 +1,21 @@
-"""Watches: who hears of whose end, when, and how often; and the group of the dead letters."""
+"""Watches: who hears of whose end, when, and how often."""
 
-import inspect
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import anyio
 import pytest
 
 from actors import (
-    DEAD_LETTERS,
     ActorRef,
     ActorSystem,
     DeadLetter,
     Message,
     Overflow,
-    Reason,
-    Request,
     Restart,
     Terminated,
     receive,
 )
+from tests.actors.watcher import Note, Seen, Watcher, does
 from tests.actors.work import Do, Doer, hold
 from transport import Connection
 from transport.endpoint import _wire_types
@@ -30,56 +26,12 @@ CRASH = ValueError("a crash")
 ENDS = ["drain", "stop", "kill", "crash"]
 
 
-class Note(Message):
-    number: int
-
-
-class Urgent(Message):
-    number: int
-
-
-class Seen(Request[list[Any]]):
-    pass
-
-
 def fail(actor: Any) -> None:
     raise CRASH
 
 
-class Watcher(Doer):
-    """Writes down what it hears; in a list of the test's, which survives restarts."""
-
-    def __init__(self, book: list[Any]) -> None:
-        self.book = book
-
-    @receive
-    async def note(self, note: Note) -> None:
-        self.book.append(note.number)
-
-    @receive
-    async def ended(self, notice: Terminated) -> None:
-        self.book.append(notice)
-
-    @receive
-    async def tell_seen(self, request: Seen) -> list[Any]:
-        return list(self.book)
-
-
-async def does(ref: ActorRef, work: Callable[[Any], Any]) -> None:
-    """Have it done, and wait for that."""
-    done = anyio.Event()
-
-    async def work_and_say_so(actor: Any) -> None:
-        try:
-            result = work(actor)
-            if inspect.isawaitable(result):
-                await result
-        finally:
-            done.set()
-
-    ref.tell(Do(work_and_say_so))
-    with anyio.fail_after(5):
-        await done.wait()
+class Urgent(Message):
+    number: int
 
 
 async def end(ref: ActorRef, how: str) -> Terminated:
@@ -406,92 +358,6 @@ async def test_many_watchers_hear_each_once_and_of_one_another(system: ActorSyst
     assert [await watcher.ask(Seen()) for watcher in watchers] == [[notice]] * 100
     await watchers[1].stop()
     assert await watchers[0].ask(Seen()) == [notice, Terminated(watchers[1], "stop")]
-
-
-# Dead letters.
-
-
-class Morgue(Watcher):
-    async def on_start(self) -> None:
-        self.join(DEAD_LETTERS)
-
-    @receive
-    async def letter(self, letter: DeadLetter) -> None:
-        self.book.append((letter.message, letter.target, letter.reason))
-
-
-async def test_the_group_of_dead_letters_gets_each_until_it_is_left(system: ActorSystem) -> None:
-    book: list[Any] = []
-    morgue = await system.spawn(lambda: Morgue(book))
-    ref = await system.spawn(Doer)
-    ref.tell(Note(1))
-    held = await hold(ref)
-    ref.tell(Note(2))
-    ref.stop()
-    ref.tell(Note(3))
-    held.gate.set()
-    await ref.wait()
-    ref.tell(Note(4))
-    other = await system.spawn(Doer)
-    held = await hold(other)
-    other.tell(Note(5))
-    await other.kill()
-    assert await morgue.ask(Seen()) == [
-        (Note(1), ref, Reason.UNHANDLED),
-        (Note(2), ref, Reason.STOPPED),
-        (Note(3), ref, Reason.STOPPED),
-        (Note(4), ref, Reason.STOPPED),
-        (Note(5), other, Reason.KILLED),
-        (Do(held), other, Reason.KILLED),
-    ]
-    await does(morgue, lambda actor: actor.leave(DEAD_LETTERS))
-    ref.tell(Note(6))
-    assert len(await morgue.ask(Seen())) == 6
-
-
-@pytest.mark.parametrize("policy", list(Overflow))
-async def test_a_dead_letter_about_a_dead_letter_is_only_counted(
-    system: ActorSystem, unaccounted: Any, policy: Overflow
-) -> None:
-    class Full(Morgue):
-        mailbox_size: ClassVar[int] = 1
-        overflow: ClassVar[Overflow] = policy
-
-    left: list[Any] = []
-    full, morgue = await system.spawn(lambda: Full(left)), await system.spawn(lambda: Morgue([]))
-    ref = await system.spawn(Doer)
-    await ref.stop()
-    held = await hold(full)
-    for number in range(3):
-        ref.tell(Note(number))
-    assert await morgue.ask(Seen()) == [(Note(each), ref, Reason.STOPPED) for each in range(3)]
-    reason = Reason.FULL if policy in (Overflow.WAIT, Overflow.FAIL) else Reason.DROPPED
-    assert system.stats().dead_letters == {Reason.STOPPED: 3, reason: 2}
-    held.gate.set()
-    await full.drain()
-    kept = 2 if policy is Overflow.DROP_OLDEST else 0
-    assert left == [(Note(kept), ref, Reason.STOPPED)]
-    assert unaccounted(system.stats()) == 0
-
-
-async def test_a_member_without_a_handler_or_one_that_ends_makes_no_loop(
-    system: ActorSystem, unaccounted: Any
-) -> None:
-    deaf, morgue = await system.spawn(Doer), await system.spawn(lambda: Morgue([]))
-    await does(deaf, lambda actor: actor.join(DEAD_LETTERS))
-    await does(morgue, lambda actor: None)
-    deaf.tell(Note(1))
-    await does(deaf, lambda actor: None)
-    await does(deaf, lambda actor: None)
-    assert await morgue.ask(Seen()) == [(Note(1), deaf, Reason.UNHANDLED)]
-    assert system.stats().dead_letters == {Reason.UNHANDLED: 2}
-    held = await hold(morgue)
-    deaf.tell(Note(2))
-    await does(deaf, lambda actor: None)
-    morgue.stop()
-    held.gate.set()
-    await morgue.wait()
-    assert unaccounted(system.stats()) == 0
 
 
 def test_what_the_runtime_tells_is_not_open_to_clients() -> None:
