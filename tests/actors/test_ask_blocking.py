@@ -1,6 +1,7 @@
 """Asking from other threads: each is answered or fails, in a storm too."""
 
 import threading
+import time
 from collections import Counter
 from random import Random
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from actors import (
     ActorStopped,
     ActorSystem,
     AskTimeout,
+    Instrument,
     Intensity,
     Request,
     Restart,
@@ -90,6 +92,27 @@ async def test_each_ask_belongs_to_its_own_kind_of_thread(system: ActorSystem) -
         ref.ask_blocking(Double(1))
     with pytest.raises(RuntimeError, match="ask_blocking"):
         in_thread(lambda: ref.ask(Double(1)))
+
+
+async def test_a_threads_ask_that_is_dropped_at_once_fails_with_the_cause(
+    system: ActorSystem,
+) -> None:
+    ref = await system.spawn(Log)
+    await ref.kill()
+
+    class Slow(Instrument):
+        def dead_letter(self, letter: Any) -> None:
+            time.sleep(0.01)  # the thread gets its turn before the loop goes on
+
+    core: Any = system._core
+    core.instruments = (Slow(),)
+
+    def ask() -> None:
+        with pytest.raises(ActorStopped):
+            ref.ask_blocking(Double(1))
+
+    for _ in range(3):
+        await to_thread.run_sync(ask)
 
 
 class Question(Request[int]):

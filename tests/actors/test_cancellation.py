@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 
-from actors import Actor, ActorRef, ActorStopped, ActorSystem, NotRunning, Restart, receive
+from actors import Actor, ActorRef, ActorStopped, ActorSystem, End, NotRunning, Restart, receive
 from tests.actors.work import Do
 from tests.actors.worker import Hold, Note, Parent, Ready, Worker, hold
 
@@ -157,3 +157,106 @@ async def test_a_task_cancelled_by_a_stranger_takes_its_children_along(
     await anyio.wait_all_tasks_blocked()
     assert system.stats().actors == 0
     assert (book, log) == ([], [])  # it is no crash
+
+
+class Hurried(Worker):
+    stop_timeout: ClassVar[float] = 0.02
+
+
+async def test_an_outer_cancellation_comes_once(anyio_backend: str) -> None:
+    """A second one would cut off whatever the first set going in a `finally`."""
+    book: list[str] = []
+    entered = anyio.Event()
+
+    async def work(actor: Actor) -> None:
+        entered.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):  # asyncio needs none, Trio does
+                for _ in range(5):
+                    await anyio.lowlevel.checkpoint()
+            book.append("cleaned up")
+
+    async def plainly(actor: Actor) -> None:
+        entered.set()
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            book.append("cleaned up")
+
+    with anyio.CancelScope() as scope:
+        async with ActorSystem() as system:
+            parent = await system.spawn(Hurried)
+            child: list[ActorRef] = []
+
+            async def have_child(actor: Actor) -> None:
+                child.append(await actor.spawn(Hurried))
+
+            parent.tell(Do(have_child))
+            await parent.ask(Ready())
+            for ref in (parent, *child):
+                ref.tell(Do(plainly if anyio_backend == "asyncio" else work))
+                await entered.wait()
+                entered = anyio.Event()
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert book == ["cleaned up"] * 2
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("how", ["outer", "on_stop", "timeout", "interrupt"])
+async def test_whoever_swallows_a_cancellation_and_waits_again_is_cancelled_again(  # noqa: C901
+    anyio_backend: str, how: str, monkeypatch: pytest.MonkeyPatch, log: Any
+) -> None:
+    monkeypatch.setattr("actors._recovery.CANCEL_AGAIN", 0.02)
+    monkeypatch.setattr("actors._task.CANCEL_AGAIN", 0.02)
+    entered = anyio.Event()
+    swallowed: list[str] = []
+
+    async def swallow(actor: Actor) -> None:
+        entered.set()
+        for _ in range(2):
+            try:
+                await asyncio.sleep(1000)
+            except asyncio.CancelledError:
+                swallowed.append(how)
+        await asyncio.sleep(1000)
+
+    class Stubborn(Hurried):
+        async def on_stop(self, end: End) -> None:
+            if how == "on_stop":
+                await swallow(self)
+
+        @receive(timeout=0.02)
+        async def late(self, message: int) -> None:
+            await swallow(self)
+
+        @receive(interruptible=True)
+        async def long(self, message: str) -> None:
+            await swallow(self)
+
+        @receive(interrupt=True)
+        async def halt(self, message: float) -> None:
+            pass
+
+    with anyio.fail_after(5), anyio.CancelScope() as scope:
+        async with ActorSystem() as system:
+            ref = await system.spawn(Stubborn, restart=Restart.TRANSIENT)
+            if how == "outer":
+                ref.tell(Do(swallow))
+                await entered.wait()
+                scope.cancel()
+                await anyio.sleep_forever()
+            elif how == "timeout":
+                ref.tell(1)
+            elif how == "interrupt":
+                ref.tell("")
+                await entered.wait()
+                ref.tell(1.0)
+            if how != "on_stop":
+                await ref.ask(Ready())
+            await ref.stop()
+    assert swallowed == [how] * 2

@@ -2,9 +2,20 @@
 
 from typing import Any, ClassVar
 
+import anyio
 import pytest
 
-from actors import DEAD_LETTERS, ActorSystem, DeadLetter, Overflow, Reason, receive
+from actors import (
+    DEAD_LETTERS,
+    Actor,
+    ActorSystem,
+    DeadLetter,
+    Envelope,
+    Instrument,
+    Overflow,
+    Reason,
+    receive,
+)
 from tests.actors.watcher import Note, Seen, Watcher, does
 from tests.actors.work import Do, Doer, hold
 
@@ -92,3 +103,96 @@ async def test_a_member_without_a_handler_or_one_that_ends_makes_no_loop(
     held.gate.set()
     await morgue.wait()
     assert unaccounted(system.stats()) == 0
+
+
+# Members and instruments that make trouble.
+
+
+class Quiet(Actor):
+    mailbox_size = 2
+    overflow = Overflow.DROP_OLDEST
+
+    async def on_start(self) -> None:
+        self.join("ops")
+
+    @receive
+    async def note(self, message: Note) -> None:
+        await anyio.sleep_forever()
+
+    @receive
+    async def letter(self, message: DeadLetter) -> None:
+        pass
+
+
+async def test_an_instrument_may_publish_a_dead_letter() -> None:
+    """Dead letters that come of a report are counted and not reported: else it never ends."""
+
+    class Publisher(Instrument):
+        system: ActorSystem | None = None
+        reported = 0
+
+        def dead_letter(self, letter: DeadLetter) -> None:
+            self.reported += 1
+            assert self.system is not None
+            self.system.publish("ops", letter)
+
+    publisher = Publisher()
+    with anyio.fail_after(10):
+        async with ActorSystem(instruments=[publisher]) as system:
+            publisher.system = system
+            refs = [await system.spawn(Quiet) for _ in range(3)]
+            for ref in refs:
+                for number in range(20):
+                    ref.tell(Note(number))
+                core: Any = ref
+                assert len(core._mailbox.queue) <= Quiet.mailbox_size
+            stats = system.stats()
+            dead = sum(stats.dead_letters.values())
+            assert stats.told == stats.handled + stats.queued + stats.in_hand + dead
+            assert 0 < publisher.reported < dead
+            publisher.system = None
+            for ref in refs:
+                ref.kill()
+            publisher.system = system
+
+
+class Breaks:
+    """A lane that delivers nothing."""
+
+    def deliver(self, envelope: Envelope, members: Any, exclude: Any) -> None:
+        raise RuntimeError("not for clients")
+
+
+class Client(Actor):
+    def __membership__(self) -> Any:
+        return Breaks(), self
+
+    async def on_start(self) -> None:
+        self.join(DEAD_LETTERS)
+
+    @receive
+    async def note(self, message: Note) -> None:
+        await anyio.sleep_forever()
+
+
+@pytest.mark.usefixtures("log")
+async def test_who_cannot_take_a_dead_letter_ends_like_any_other(system: ActorSystem) -> None:
+    stays = await system.spawn(Client)
+    for name in ("client", "client"):
+        client = await system.spawn(Client, name=name)
+        for _ in range(3):
+            client.tell(Note(0))
+        await client.kill()
+        assert system.find(name) is None
+        client.tell(Note(0))
+    assert system.members(DEAD_LETTERS) == [stays]
+
+
+async def test_no_text_is_the_topic_of_dead_letters(system: ActorSystem) -> None:
+    class Guest(Actor):
+        async def on_start(self) -> None:
+            self.join(str(DEAD_LETTERS.encode(), "utf-8"))
+
+    guest = await system.spawn(Guest)
+    assert system.members(DEAD_LETTERS) == []
+    assert system.members("greenroom.dead_letters") == [guest]

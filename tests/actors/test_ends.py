@@ -1,14 +1,17 @@
 """The three ends of an actor: stop, drain and kill."""
 
+import contextlib
 from typing import Any, ClassVar
 
 import anyio
 import pytest
 
-from actors import Actor, ActorSystem, receive
+from actors import Actor, ActorStopped, ActorSystem, Restart, receive
+from actors.testing import Schedule, TestKit, play
 from tests.actors.work import Do
 from tests.actors.worker import Hold, Note, Ready, Worker, hold, spawn
 
+BOTH = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 pytestmark = pytest.mark.anyio
 
 
@@ -207,3 +210,100 @@ async def test_an_actor_that_awaits_its_own_kill_ends(system: ActorSystem) -> No
     ref.tell(Do(act))
     await ref.wait()
     assert book == []
+
+
+async def test_a_kill_is_repeated_until_it_ends(system: ActorSystem) -> None:
+    class Stubborn(Actor):
+        @receive
+        async def note(self, message: Note) -> None:
+            for _ in range(2):
+                with contextlib.suppress(BaseException):
+                    await anyio.sleep_forever()
+            await anyio.sleep_forever()
+
+    ref = await system.spawn(Stubborn)
+    ref.tell(Note(1))
+    await anyio.wait_all_tasks_blocked()
+    with anyio.fail_after(10):
+        await ref.kill()
+
+
+# Ends that come together.
+
+
+@BOTH
+def test_of_several_stops_the_shortest_counts(backend: str) -> None:
+    async def body(kit: TestKit) -> None:
+        endless = float("inf")
+        for first, second in ((600.0, 1.0), (1.0, 600.0), (1.0, endless), (endless, 1.0)):
+            worker = await kit.spawn(Worker)
+            worker.tell(Do(lambda actor: kit.advance(1000)))
+            await kit.settle()
+            begun = kit.time
+            worker.stop(timeout=first)
+            await worker.stop(timeout=second)
+            assert 1 <= kit.time - begun <= 1.1
+
+    play(body, Schedule(), backend=backend)
+
+
+@BOTH
+def test_what_is_queued_fails_when_the_stop_is_asked_for(backend: str) -> None:
+    async def body(kit: TestKit) -> None:
+        for how in ("stop", "kill"):
+            worker = await kit.spawn(Worker)
+            worker.tell(Do(lambda actor: kit.advance(2.0)))
+            await kit.settle()
+            asked, begun = worker.ask(Ready(), timeout=1.0), kit.time
+            getattr(worker, how)()
+            with pytest.raises(ActorStopped):
+                await asked
+            assert kit.time == begun
+
+    play(body, Schedule(), backend=backend)
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("crashes", [False, True])
+async def test_a_drain_overtakes_an_own_stop(system: ActorSystem, crashes: bool) -> None:
+    seen: list[int] = []
+
+    class Torn(Actor):
+        async def on_start(self) -> None:
+            if crashes and seen:
+                self.ref.drain()
+
+        @receive
+        async def note(self, note: Note) -> None:
+            seen.append(note.number)
+            if note.number == 0:
+                self.stop()
+                if crashes:
+                    raise ValueError
+                self.ref.drain()
+
+    ref = await system.spawn(Torn, restart=Restart.PERMANENT)
+    for number in range(4):
+        ref.tell(Note(number))
+    await ref.wait()
+    assert seen == [0, 1, 2, 3]
+
+
+# Their deadlines.
+
+
+@pytest.mark.parametrize("timeout", [None, -1.0, float("nan")])
+async def test_an_end_needs_a_time(system: ActorSystem, timeout: Any) -> None:
+    ref = await system.spawn(Actor)
+    for end in (ref.stop, ref.drain):
+        with pytest.raises((TypeError, ValueError)):
+            end(timeout=timeout)
+    assert ref.alive
+    with pytest.raises((TypeError, ValueError)):
+        ActorSystem(stop_timeout=timeout)
+
+    class Odd(Actor):
+        stop_timeout = timeout
+
+    with pytest.raises((TypeError, ValueError)):
+        await system.spawn(Odd)

@@ -5,10 +5,12 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 
-from actors import ActorSystem, End, NotRunning, StopTimeout
-from tests.actors.work import Do
+from actors import Actor, ActorSystem, End, NotRunning, Restart, StopTimeout, receive
+from actors.testing import Schedule, TestKit, play
+from tests.actors.work import Do, Doer
 from tests.actors.worker import Ready, Worker, spawn
 
+BOTH = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 pytestmark = pytest.mark.anyio
 
 
@@ -128,6 +130,59 @@ async def test_a_kill_reaches_on_stop(system: ActorSystem, records: Any) -> None
     await begun.wait()
     await ref.kill()
     assert records.errors == []
+
+
+@pytest.mark.usefixtures("log")
+async def test_on_stop_runs_once_when_there_is_no_next_life(system: ActorSystem) -> None:
+    ends: list[str] = []
+    made: list[Actor] = []
+
+    class Once(Doer):
+        async def on_stop(self, end: End) -> None:
+            ends.append(end.how)
+
+    def make() -> Actor:
+        if made:
+            raise OSError("no more")
+        made.append(Once())
+        return made[0]
+
+    ref = await system.spawn(make, restart=Restart.PERMANENT)
+    ref.tell(Do(lambda actor: actor.stop()))
+    await ref.wait()
+    assert ends == ["stop"]
+
+
+@BOTH
+def test_a_handler_that_swallowed_an_interrupt_leaves_on_stop_its_time(backend: str) -> None:
+    async def body(kit: TestKit) -> None:
+        stopped: list[str] = []
+
+        class Stubborn(Actor):
+            @receive(interruptible=True)
+            async def note(self, message: str) -> None:
+                try:
+                    await anyio.sleep_forever()
+                except anyio.get_cancelled_exc_class():
+                    self.stop()
+                    raise
+
+            @receive(interrupt=True)
+            async def halt(self, message: float) -> None:
+                pass
+
+            async def on_stop(self, end: End) -> None:
+                await kit.advance(3.0)
+                stopped.append(end.how)
+
+        ref = await kit.spawn(Stubborn)
+        ref.tell("long")
+        await kit.settle()
+        ref.tell(1.0)
+        await ref.wait()
+        assert stopped == ["stop"]
+
+    play(body, Schedule(), backend=backend)
 
 
 async def test_in_on_stop_the_groups_are_left_and_no_child_can_be_spawned(

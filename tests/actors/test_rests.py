@@ -1,17 +1,19 @@
 """Rests: what happens while an actor waits for its restart."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import pytest
 
-from actors import ActorSystem
+from actors import Actor, ActorRef, ActorSystem, Intensity
 from actors.supervision import Backoff, Strategy
+from actors.testing import Schedule, TestKit, play
 from tests.actors.home import ALL, LONG, ONE, PERMANENT, REST, SOON, family, rests, stop_itself
 from tests.actors.stateful import Crash
-from tests.actors.work import Do, Hold
+from tests.actors.work import Do, Doer, Hold
 
+BOTH = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("log")]
 
 
@@ -84,3 +86,40 @@ async def test_a_group_restart_meets_one_about_to_rest(system: ActorSystem) -> N
     hold.gate.set()
     assert await home.fresh("ab") == "ab"
     assert home.book.count("+b") == 1
+
+
+@BOTH
+def test_who_rests_when_all_restart_waits_until_all_are_gone(backend: str) -> None:
+    async def body(kit: TestKit) -> None:
+        book: list[tuple[str, float]] = []
+        refs: dict[str, ActorRef] = {}
+
+        class Child(Doer):
+            def __init__(self, name: str) -> None:
+                self.called = name
+
+            async def on_start(self) -> None:
+                refs[self.called] = self.ref
+                book.append((self.called, kit.time))
+
+        class Parent(Actor):
+            strategy = REST
+            backoff: ClassVar = Backoff(0.3, 0.3, jitter=0.0)
+            intensity = Intensity(10, 5.0)
+
+            async def on_start(self) -> None:
+                for name in "abc":
+                    await self.spawn(lambda name=name: Child(name), restart=PERMANENT)
+
+        await kit.spawn(Parent)
+        book.clear()
+        refs["c"].tell(Do(lambda actor: 1 / 0))
+        await kit.advance(0.1)
+        refs["b"].tell(Do(lambda actor: kit.advance(1.0)))
+        await kit.advance(0.05)
+        refs["a"].tell(Do(lambda actor: 1 / 0))
+        await kit.advance(3.0)
+        assert [name for name, _ in book] == ["a", "b", "c"]
+        assert all(moment > 1.1 for _, moment in book), "b's old life was still at work"
+
+    play(body, Schedule(), backend=backend)

@@ -1,5 +1,6 @@
 """Starting: `on_start`, names, and a spawn that fails or is cancelled."""
 
+import asyncio
 from typing import Any, ClassVar
 
 import anyio
@@ -175,3 +176,36 @@ async def test_spawn_that_is_cancelled_before_on_start_does_not_run_it(
         await system.spawn(Endless)
     await anyio.wait_all_tasks_blocked()
     assert system.stats().actors == 0
+
+
+async def test_a_ref_of_an_actor_that_ended_before_its_spawner_went_on(
+    system: ActorSystem, records: Any
+) -> None:
+    class Brief(Worker):
+        async def on_start(self) -> None:
+            self.stop()
+
+    ref = await system.spawn(Brief)
+    ref.tell(1)
+    with pytest.raises(ActorStopped):
+        await ref.ask(Ready())
+    assert records.dead()[0] == (1, "stopped")
+    assert records.letters[0].target is ref
+
+
+def test_a_task_factory_that_starts_at_once_starts_no_actor_inside_spawn() -> None:
+    class Eager(asyncio.Task[Any]):
+        def __init__(self, coroutine: Any, **options: Any) -> None:
+            raise AssertionError("an actor's task is the loop's own kind")
+
+    async def main() -> str:
+        loop = asyncio.get_running_loop()
+        async with ActorSystem() as system:
+            loop.set_task_factory(lambda loop, coroutine, **options: Eager(coroutine, loop=loop))
+            try:
+                ref = await system.spawn(Worker, name="ann")
+            finally:
+                loop.set_task_factory(None)
+            return ref.name
+
+    assert asyncio.run(main()) == "ann"

@@ -5,9 +5,12 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 
-from actors import Actor, ActorSystem, Message, NotRunning, receive
-from tests.actors.worker import Parent, Worker, hold, spawn
+from actors import Actor, ActorSystem, End, Message, NotRunning, receive
+from actors.testing import TestKit
+from tests.actors.work import Do
+from tests.actors.worker import Note, Parent, Worker, hold, spawn
 
+BOTH = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 pytestmark = pytest.mark.anyio
 
 
@@ -50,6 +53,41 @@ async def test_the_deadline_of_leaving_is_one_for_all(anyio_backend: str) -> Non
         async with ActorSystem(stop_timeout=0.1) as system:
             for _ in range(200):
                 await hold(await spawn(system, []))
+
+
+async def test_one_that_is_late_costs_no_other_its_on_stop() -> None:
+    ended: list[str] = []
+
+    class Idle(Actor):
+        async def on_stop(self, end: End) -> None:
+            ended.append(end.how)
+
+    class Busy(Actor):
+        @receive
+        async def note(self, message: Note) -> None:
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(10):
+        async with ActorSystem(stop_timeout=0.1) as system:
+            for _ in range(2):
+                await system.spawn(Idle)
+            for _ in range(2):
+                (await system.spawn(Busy)).tell(Note(1))
+            await anyio.wait_all_tasks_blocked()
+    assert ended == ["stop", "stop"]
+
+
+@BOTH
+def test_the_system_stops_as_soon_as_it_was_told_to(backend: str) -> None:
+    async def main() -> float:
+        async with TestKit(stop_timeout=0.5) as kit:
+            worker = await kit.spawn(Worker)
+            worker.tell(Do(lambda actor: kit.advance(1000)))
+            await kit.settle()
+            worker.stop(timeout=600)
+        return kit.time
+
+    assert anyio.run(main, backend=backend) < 1
 
 
 async def test_nothing_is_spawned_while_the_system_stops(system: ActorSystem) -> None:

@@ -177,6 +177,31 @@ async def test_what_has_no_handler_is_a_dead_letter(system: ActorSystem, records
     assert (letter.message, letter.target, letter.reason) == ("what?", ref, Reason.UNHANDLED)
 
 
+class Nothing(Actor):
+    def __init__(self, crash: bool) -> None:
+        self.crash = crash
+
+    @receive
+    async def nothing(self, message: int | None) -> None:
+        if self.crash:
+            raise ValueError
+        await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_none_is_a_message_like_any_other(system: ActorSystem, crash: bool) -> None:
+    ref = await system.spawn(lambda: Nothing(crash))
+    ref.tell(None)
+    if crash:
+        await ref.wait()
+        assert (system.stats().told, system.stats().crashed) == (1, 1)
+    else:
+        await anyio.wait_all_tasks_blocked()
+        assert system.stats().in_hand == 1
+        await ref.kill()
+        assert list(system.stats().dead_letters.values()) == [1]
+
+
 async def test_the_awaiting_teller_waits_for_room(system: ActorSystem) -> None:
     ref = await system.spawn(Small)
     gate = await hold(ref)
@@ -361,21 +386,3 @@ async def test_endless_mail_can_be_killed(system: ActorSystem) -> None:
     await busy.ask(Seen())
     await busy.kill()
     assert system.stats().actors == 0
-
-
-async def test_an_instrument_that_raises_harms_nobody(anyio_backend: str, log: Any) -> None:
-    from actors import DeadLetter, Instrument
-
-    class Bad(Instrument):
-        def spawned(self, ref: ActorRef) -> None:
-            raise RuntimeError("spawned")
-
-        def dead_letter(self, letter: DeadLetter) -> None:
-            raise RuntimeError("letter")
-
-    async with ActorSystem(instruments=[Bad()]) as system:
-        ref = await system.spawn(Log)
-        ref.tell("nothing for you")
-        ref.tell(Note(1))
-        assert await ref.ask(Seen()) == [1]
-    assert [entry["moment"] for entry in log] == ["spawned", "dead_letter"]

@@ -170,6 +170,6 @@ MUTANTS = [
             "        if self.done:\n            waiter.set_result(None)\n",
             "",
         ),
-        "review.py::test_a_threads_ask_that_is_dropped_at_once_fails_with_the_cause",
+        "ask_blocking.py::test_a_threads_ask_that_is_dropped_at_once_fails_with_the_cause",
     ),
 ]

@@ -384,6 +384,6 @@ MUTANTS = [
             "                self._watch_cancelled(hand, handled, in_hand)\n\n",
             "                self._calm()\n\n",
         ),
-        "review.py::test_a_kill_is_repeated_until_it_ends",
+        "ends.py::test_a_kill_is_repeated_until_it_ends",
     ),
 ]

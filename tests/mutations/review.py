@@ -11,7 +11,7 @@ MUTANTS = [
             "            self.core.deadlines.bring_forward(self, timeout)\n",
             "            pass\n",
         ),
-        "review_again.py::test_of_several_stops_the_shortest_counts",
+        "ends.py::test_of_several_stops_the_shortest_counts",
     ),
     mutant(
         "asks wait for a stop",
@@ -22,7 +22,7 @@ MUTANTS = [
             "any longer\n",
             "",
         ),
-        "review_again.py::test_what_is_queued_fails_when_the_stop_is_asked_for",
+        "ends.py::test_what_is_queued_fails_when_the_stop_is_asked_for",
     ),
     mutant(
         "a rest ends in a restart of all",
@@ -32,13 +32,13 @@ MUTANTS = [
             "            if not suspension.taken:  # else",
             "            if True:  #",
         ),
-        "review_again.py::test_who_rests_when_all_restart_waits_until_all_are_gone",
+        "rests.py::test_who_rests_when_all_restart_waits_until_all_are_gone",
     ),
     mutant(
         "the interrupted wait for an answer",
         "what only looks like a circle is none",
         edit("_recovery.py", "            self.awaits = None  # not for long\n", ""),
-        "review_again.py::test_who_is_interrupted_waits_for_nobody",
+        "cycles.py::test_who_is_interrupted_waits_for_nobody",
     ),
     mutant(
         "an escalation starts the suspended",
@@ -61,7 +61,7 @@ MUTANTS = [
             ),
             edit("telemetry.py", "__hash__ = object.__hash__", "__hash__ = str.__hash__"),
         ],
-        "review_again.py::test_no_text_is_the_topic_of_dead_letters",
+        "dead_letters.py::test_no_text_is_the_topic_of_dead_letters",
     ),
     mutant(
         "a dead letter raises",
@@ -71,12 +71,12 @@ MUTANTS = [
             "            except Exception as error:  # noqa: BLE001  # whatever a lane",
             "            except ZeroDivisionError as error:  # whatever a lane",
         ),
-        "review_again.py::test_who_cannot_take_a_dead_letter_ends_like_any_other",
+        "dead_letters.py::test_who_cannot_take_a_dead_letter_ends_like_any_other",
     ),
     mutant(
         "an own stop outlives a drain",
         "a drain handles what is queued",
         edit("_recovery.py", "        if order is OWN_STOP and (", "        if False and ("),
-        "review_again.py::test_a_drain_overtakes_an_own_stop",
+        "ends.py::test_a_drain_overtakes_an_own_stop",
     ),
 ]
