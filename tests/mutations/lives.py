@@ -386,4 +386,20 @@ MUTANTS = [
         ),
         "ends.py::test_a_kill_is_repeated_until_it_ends",
     ),
+    mutant(
+        "a stop keeps the later deadline",
+        "of several stops the shortest deadline counts",
+        edit(
+            "_cell.py",
+            "            self.core.deadlines.bring_forward(self, timeout)\n",
+            "            pass\n",
+        ),
+        "ends.py::test_of_several_stops_the_shortest_counts",
+    ),
+    mutant(
+        "an own stop outlives a drain",
+        "a drain handles what is queued",
+        edit("_recovery.py", "        if order is OWN_STOP and (", "        if False and ("),
+        "ends.py::test_a_drain_overtakes_an_own_stop",
+    ),
 ]

@@ -260,4 +260,24 @@ MUTANTS = [
         ),
         "escalations.py::test_too_many_restarts_go_up_level_by_level",
     ),
+    mutant(
+        "a rest ends in a restart of all",
+        "all old lives are gone before the new ones begin",
+        edit(
+            "_recovery.py",
+            "            if not suspension.taken:  # else",
+            "            if True:  #",
+        ),
+        "rests.py::test_who_rests_when_all_restart_waits_until_all_are_gone",
+    ),
+    mutant(
+        "an escalation starts the suspended",
+        "one failure too many ends all children",
+        edit(
+            "_recovery.py",
+            "            if decision.action is not Action.ESCALATE:",
+            "            if True:",
+        ),
+        "escalations.py::test_a_failure_too_many_in_a_restart_of_all_starts_nobody",
+    ),
 ]
