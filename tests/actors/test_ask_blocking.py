@@ -24,7 +24,8 @@ from actors import (
     Restart,
     receive,
 )
-from tests.actors.threads import LONG, Double, Fail, Log, Seen, hold, in_thread
+from tests.actors.threads import LONG, Double, Fail, Log, Seen, in_thread
+from tests.actors.work import hold
 
 pytestmark = pytest.mark.anyio
 
@@ -42,10 +43,10 @@ async def test_ask_blocking(system: ActorSystem, log: Any) -> None:
 
 async def test_ask_blocking_times_out(system: ActorSystem, records: Any) -> None:
     ref = await system.spawn(Log)
-    gate = await hold(ref)
+    held = await hold(ref)
     with pytest.raises(AskTimeout, match="Double within"):
         await to_thread.run_sync(lambda: ref.ask_blocking(Double(4), timeout=0.03))
-    gate.set()
+    held.gate.set()
     assert await ref.ask(Double(1)) == 2
     assert records.dead() == [(Double(4), "abandoned")]
 
@@ -64,7 +65,7 @@ async def test_ask_blocking_of_a_loop_that_stands_still(
 
 async def test_ask_blocking_when_the_actor_stops(system: ActorSystem) -> None:
     ref = await system.spawn(Log)
-    gate = await hold(ref)
+    held = await hold(ref)
     asking = threading.Event()
 
     def ask() -> None:
@@ -76,7 +77,7 @@ async def test_ask_blocking_when_the_actor_stops(system: ActorSystem) -> None:
         tasks.start_soon(to_thread.run_sync, ask)
         await to_thread.run_sync(asking.wait)
         _ = ref.stop()
-        gate.set()
+        held.gate.set()
 
 
 @pytest.mark.parametrize("timeout", [0, -5, float("inf")])

@@ -11,18 +11,18 @@ from actors import Actor, ActorRef, ActorStopped, ActorSystem, Envelope, Mailbox
 from tests.actors.threads import (
     LONG,
     Big,
-    Do,
     Double,
     DroppingNewest,
     DroppingOldest,
+    InThread,
     Log,
     Note,
     Refusing,
     Seen,
     Small,
-    hold,
     in_thread,
 )
+from tests.actors.work import hold
 
 pytestmark = pytest.mark.anyio
 
@@ -121,7 +121,7 @@ async def test_a_full_mailbox_is_an_error_at_once(
     system: ActorSystem, records: Any, kind: type[Log]
 ) -> None:
     ref = await system.spawn(kind)
-    gate = await hold(ref)
+    held = await hold(ref)
     told: list[int] = []
 
     def tell() -> None:
@@ -137,7 +137,7 @@ async def test_a_full_mailbox_is_an_error_at_once(
         in_thread(lambda: ref.ask_blocking(Double(1)))
     assert system.stats().refused == 2
     assert system.stats().queued == 3
-    gate.set()
+    held.gate.set()
     await anyio.wait_all_tasks_blocked()
     in_thread(lambda: ref.tell(Note(0, 3)))  # there is room again
     await anyio.wait_all_tasks_blocked()
@@ -152,9 +152,9 @@ async def test_dropping_policies_drop_for_threads_too(
     system: ActorSystem, records: Any, kind: type[Log], kept: list[int]
 ) -> None:
     ref = await system.spawn(kind)
-    gate = await hold(ref)
+    held = await hold(ref)
     in_thread(lambda: [ref.tell(Note(0, number)) for number in range(5)])
-    gate.set()
+    held.gate.set()
     await anyio.wait_all_tasks_blocked()
     assert [note.number for note in await ref.ask(Seen())] == kept
     assert len(records.letters) == 2
@@ -165,7 +165,7 @@ async def test_what_a_thread_was_granted_is_not_lost_to_the_loops_own_tells(
     system: ActorSystem, unaccounted: Any, kind: type[Log]
 ) -> None:
     ref = await system.spawn(kind)
-    gate = await hold(ref)
+    held = await hold(ref)
     in_thread(lambda: [ref.tell(Note(1, number)) for number in range(3)])
     for number in range(3):  # the loop is first, though the thread told earlier
         ref.tell(Note(0, number))
@@ -174,7 +174,7 @@ async def test_what_a_thread_was_granted_is_not_lost_to_the_loops_own_tells(
     assert unaccounted(stats) == 0
     assert stats.told == 7
     assert stats.refused == 0
-    gate.set()
+    held.gate.set()
 
 
 # Publishing.
@@ -221,7 +221,7 @@ async def test_an_actors_own_publish_works_from_its_threads(system: ActorSystem)
         actor.publish("room", Note(0, 1))
         actor.ref.tell(Note(0, 2))
 
-    await ref.ask(Do(act))
+    await ref.ask(InThread(act))
     await anyio.wait_all_tasks_blocked()
     assert [note.number for note in await ref.ask(Seen())] == [1, 2]
     assert publishing == {core.thread}

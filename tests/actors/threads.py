@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import anyio
 from anyio import to_thread
 
-from actors import Actor, ActorRef, Message, Overflow, Request, receive
+from actors import Message, Overflow, Request, receive
+from tests.actors.work import Doer
 
 LONG = 1000.0
 """A timeout that no test waits for."""
@@ -16,11 +16,6 @@ LONG = 1000.0
 class Note(Message):
     thread: int
     number: int
-
-
-class Hold(Message):
-    entered: Any
-    gate: Any
 
 
 class Seen(Request[list[Note]]):
@@ -35,13 +30,13 @@ class Fail(Request[int]):
     pass
 
 
-class Do(Request[None]):
+class InThread(Request[None]):
     """Call `function(actor)` in a thread."""
 
     function: Any
 
 
-class Log(Actor):
+class Log(Doer):
     def __init__(self) -> None:
         self.seen: list[Note] = []
         self.threads: set[int] = set()
@@ -50,11 +45,6 @@ class Log(Actor):
     async def note(self, note: Note) -> None:
         assert threading.get_ident() == self.__cell__.core.thread  # type: ignore[union-attr]
         self.seen.append(note)
-
-    @receive
-    async def hold(self, hold: Hold) -> None:
-        hold.entered.set()
-        await hold.gate.wait()
 
     @receive
     async def tell_seen(self, request: Seen) -> list[Note]:
@@ -69,7 +59,7 @@ class Log(Actor):
         raise ValueError("no")
 
     @receive
-    async def do(self, request: Do) -> None:
+    async def in_thread(self, request: InThread) -> None:
         await to_thread.run_sync(request.function, self)
 
 
@@ -91,13 +81,6 @@ class DroppingOldest(Small):
 
 class Big(Log):
     mailbox_size: ClassVar[int] = 100_000
-
-
-async def hold(ref: ActorRef) -> anyio.Event:
-    entered, gate = anyio.Event(), anyio.Event()
-    ref.tell(Hold(entered, gate))
-    await entered.wait()
-    return gate
 
 
 def in_thread(work: Callable[[], object]) -> None:

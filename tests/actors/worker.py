@@ -1,5 +1,6 @@
 """An actor that writes its life into a book, and a parent of three such."""
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -60,7 +61,7 @@ class Worker(Doer):
 class Parent(Worker):
     async def on_start(self) -> None:
         for number in range(3):
-            await self.spawn(lambda number=number: Worker(self.book, f"{number} "))
+            await self.spawn(partial(Worker, self.book, f"{number} "))
 
 
 async def hold(ref: ActorRef) -> anyio.Event:
