@@ -211,7 +211,7 @@ async def test_an_outer_cancellation_comes_once(anyio_backend: str) -> None:
 async def test_whoever_swallows_a_cancellation_and_waits_again_is_cancelled_again(  # noqa: C901
     anyio_backend: str, how: str, monkeypatch: pytest.MonkeyPatch, log: Any
 ) -> None:
-    monkeypatch.setattr("actors._recovery.CANCEL_AGAIN", 0.02)
+    monkeypatch.setattr("actors._ending.CANCEL_AGAIN", 0.02)
     monkeypatch.setattr("actors._task.CANCEL_AGAIN", 0.02)
     entered = anyio.Event()
     swallowed: list[str] = []

@@ -292,6 +292,25 @@ async def test_a_batch_is_bounded(system: ActorSystem) -> None:
     assert [number for batch in batches for number in batch] == list(range(300))
 
 
+async def test_a_full_batch_lets_others_have_a_turn(system: ActorSystem) -> None:
+    class Turns(Batching):
+        mailbox_size = 128 * 20
+
+    ref = await system.spawn(Turns)
+    ref.tell(Hold())
+    await Turns.entered.wait()
+    for number in range(128 * 20):
+        ref.tell(Note(number))
+    asked = ref.ask(Seen())
+    Turns.gate.set()
+    turns = 0
+    while not asked.done:  # type: ignore[attr-defined]
+        await anyio.lowlevel.checkpoint()
+        turns += 1
+    assert turns >= 20
+    assert len(await asked) == 20
+
+
 async def test_a_crash_takes_the_whole_batch(system: ActorSystem, log: Any) -> None:
     ref = await system.spawn(Batching, restart=Restart.TRANSIENT)
     ref.tell(Hold())

@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from actors import Actor, ActorSystem, _cell, _family, _recovery
+from actors import Actor, ActorSystem, _family, _recovery
 from actors.supervision import Restart, Strategy
 from tests.actors.home import (
     ALL,
@@ -155,7 +155,7 @@ async def test_one_stopped_in_its_suspension_is_gone_before_the_next(system: Act
 async def test_a_handler_that_never_ends_is_cancelled_by_its_deadline(
     system: ActorSystem, records: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (_cell, _family, _recovery):
+    for module in (_family, _recovery):
         monkeypatch.setattr(module, "STOP_TIMEOUT", 0.02)
     home = await family(system, {"a": TRANSIENT, "b": TRANSIENT, "c": TEMPORARY}, ALL)
     holds = [await home.held(name) for name in "bc"]

@@ -54,7 +54,7 @@ async def test_when_on_start_raises_spawn_raises_and_nothing_is_left(
     assert system.stats().actors == 0
     assert system.members("room") == []
     assert system.find("it") is None
-    assert records.dead() == [(Note(1), "killed" if ended == "kill" else "stopped")]
+    assert records.dead() == [(Note(1), "stopped" if ended == "stop" else "killed")]
     assert ("stopped", "it") not in records.moments
     await system.spawn(Worker, name="it")
 

@@ -1,12 +1,18 @@
 """Timers: when their messages come, and above all when they do not."""
 
 import math
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import anyio
 import pytest
 
-from actors import ActorSystem, Directive, Restart
+from actors import ActorSystem, Directive, Overflow, Restart
+from actors._deadlines import Deadlines
+from actors._timers import Timers
+from actors.mailbox import Mailbox
+from actors.testing import TestKit
 from tests.actors.timed import LONG, OFTEN, Beep, Book, Desk, Other, fail, pass_time, start
 from tests.actors.work import Do, hold
 
@@ -44,6 +50,34 @@ async def test_the_first_tick_of_a_periodic_timer_comes_after_the_delay(
     await book.has(1)
     await pass_time(system)
     assert book == [2]
+
+
+async def test_periods_do_not_drift() -> None:
+    book = Book()
+    async with TestKit() as kit:
+        ref = await kit.system.spawn(lambda: Desk(book))
+        ref.tell(Do(start(1, delay=1.0, every=1.0)))
+        await kit.advance(1000.0)  # a sixty-fourth more each time would leave out 16
+    assert len(book) == 1000
+
+
+def test_periods_missed_while_the_loop_stood_still_are_left_out() -> None:
+    now = 0.0
+    due: list[tuple[float, Callable[[], object]]] = []
+
+    def call_later(delay: float, function: Callable[[], object]) -> Any:
+        due.append((now + delay, function))
+        return SimpleNamespace(cancel=due.clear)
+
+    mailbox = Mailbox(10, Overflow.FAIL, lambda *dropped: None, anyio.Event)  # type: ignore[arg-type]
+    Timers(Deadlines(lambda: now, call_later), mailbox).start("key", "tick", 1.0, 1.0)
+    moments: list[int] = []
+    for late in (0.0, 2.5, 0.0):
+        moment, expire = due.pop()
+        now = moment + late
+        moments.append(int(moment))
+        expire()
+    assert moments == [1, 2, 5]  # the second came at 4.5, and stands for those of 3 and 4 as well
 
 
 async def test_a_timer_replaces_that_of_its_key_by_default_its_type(system: ActorSystem) -> None:

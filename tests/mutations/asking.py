@@ -176,7 +176,7 @@ MUTANTS = [
         "asks wait for a stop",
         "what is queued fails when the stop is asked for",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._clear_mail()  # nobody will handle it, so who asks should not wait "
             "any longer\n",
             "",
@@ -186,7 +186,7 @@ MUTANTS = [
     mutant(
         "the interrupted wait for an answer",
         "what only looks like a circle is none",
-        edit("_recovery.py", "            self.awaits = None  # not for long\n", ""),
+        edit("_ending.py", "            self.awaits = None  # not for long\n", ""),
         "cycles.py::test_who_is_interrupted_waits_for_nobody",
     ),
 ]

@@ -37,7 +37,7 @@ MUTANTS = [
         "a drain drops the queue",
         "a drain handles what is queued",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self.mailbox.put_last(LEAVE)\n",
             "            self.mailbox.put_first(LEAVE_FIRST)\n",
         ),
@@ -47,7 +47,7 @@ MUTANTS = [
         "a drain takes more",
         "a drain refuses what comes later",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._close(DRAINED)\n",
             "            self._end = DRAINED\n",
         ),
@@ -57,7 +57,7 @@ MUTANTS = [
         "a stop without its deadline",
         "a stop past its deadline is a kill",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._set_deadline(self.kill, timeout)\n            self._clear_mail()",
             "            self._clear_mail()",
         ),
@@ -67,7 +67,7 @@ MUTANTS = [
         "a drain without its deadline",
         "a drain past its deadline is a kill",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._set_deadline(then, timeout)\n",
             "",
         ),
@@ -79,14 +79,14 @@ MUTANTS = [
         (
             edit(
                 "_cell.py",
-                "            if not (self.killed or self._end is None or self._stopped)"
+                "            if not (self.killed or end is None or self._on_stop_ran)"
                 " and self.table.has_end:\n"
-                "                await self._stop_actor(self._end)",
-                "            if not self._stopped and self.table.has_end:\n"
-                "                await self._stop_actor(self._end or STOPPED)",
+                "                await self._stop_actor(end)",
+                "            if not self._on_stop_ran and self.table.has_end:\n"
+                "                await self._stop_actor(end or End('stop'))",
             ),
             edit(
-                "_recovery.py",
+                "_ending.py",
                 "        cancelled = self.killed or await self._hand.run(work)\n",
                 "        cancelled = await self._hand.run(work)\n",
             ),
@@ -98,8 +98,8 @@ MUTANTS = [
         "on_stop runs once",
         edit(
             "_cell.py",
-            "            if not (self.killed or self._end is None or self._stopped) and",
-            "            if not (self.killed or self._end is None) and",
+            "            if not (self.killed or end is None or self._on_stop_ran) and",
+            "            if not (self.killed or end is None) and",
         ),
         "families.py::test_a_stop_during_an_own_stop_runs_no_second_on_stop",
     ),
@@ -108,9 +108,8 @@ MUTANTS = [
         "no on_stop without a start",
         edit(
             "_cell.py",
-            "        if self._start_error is not None:\n"
-            "            return\n        actor = self.actor",
-            "        actor = self.actor",
+            "        if self._start_error is not None:\n            self.kill()\n",
+            "        if self._start_error is not None:\n            self.stop(1.0)\n",
         ),
         "spawn.py::test_when_on_start_raises_spawn_raises_and_nothing_is_left",
     ),
@@ -118,7 +117,7 @@ MUTANTS = [
         "on_stop without a deadline",
         "on_stop is under a deadline",
         edit(
-            "_cell.py",
+            "_ending.py",
             "        self._set_deadline(self._cancel_hand, actor.stop_timeout)\n",
             "        self._clear_deadline()\n        self._at_deadline = self._cancel_hand\n",
         ),
@@ -128,7 +127,7 @@ MUTANTS = [
         "on_stop's error is swallowed",
         "an on_stop that raises is reported",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._report_on_stop(error)\n        else:",
             "            pass\n        else:",
         ),
@@ -138,7 +137,7 @@ MUTANTS = [
         "on_stop is told the wrong end",
         "on_stop is told how it came to the end",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            await self._hand_run(lambda: actor.__finish__(end))",
             "            await self._hand_run(lambda: actor.__finish__(STOPPED))",
         ),
@@ -161,12 +160,14 @@ MUTANTS = [
             "_cell.py",
             "            if self._family is not None:\n"
             "                await self._family.end(self)\n"
-            "            if not (self.killed or self._end is None or self._stopped)"
+            "            end = self._end\n"
+            "            if not (self.killed or end is None or self._on_stop_ran)"
             " and self.table.has_end:\n"
-            "                await self._stop_actor(self._end)\n",
-            "            if not (self.killed or self._end is None or self._stopped)"
+            "                await self._stop_actor(end)\n",
+            "            end = self._end\n"
+            "            if not (self.killed or end is None or self._on_stop_ran)"
             " and self.table.has_end:\n"
-            "                await self._stop_actor(self._end)\n"
+            "                await self._stop_actor(end)\n"
             "            if self._family is not None:\n"
             "                await self._family.end(self)\n",
         ),
@@ -186,7 +187,7 @@ MUTANTS = [
         "a kill waits for the child that stops",
         "a kill reaches the child that a stop waits for",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            if self.child_ending is not None:\n"
             "                self.child_ending.kill()\n",
             "",
@@ -210,7 +211,7 @@ MUTANTS = [
         "the own end is awaited",
         "ending oneself in one's own handler is fine",
         edit(
-            "_cell.py",
+            "_ending.py",
             "        if enders is None or self.is_current():\n",
             "        if enders is None:\n",
         ),
@@ -221,8 +222,8 @@ MUTANTS = [
         "members that die leave their groups",
         edit(
             "_cell.py",
-            "            for topic in self.joined:\n"
-            "                self.core.groups.leave(topic, self.ref)\n",
+            "        for topic in self.joined:\n"
+            "            self.core.groups.leave(topic, self.ref)\n",
             "",
         ),
         "groups.py::test_an_ending_member_hears_no_more",
@@ -312,8 +313,8 @@ MUTANTS = [
         "timers never fire after the end",
         edit(
             "_cell.py",
-            "            if self._timers is not None:\n                self._timers.clear()\n",
-            "",
+            "            self.core.groups.leave(topic, self.ref)\n        self.drop_timers()\n",
+            "            self.core.groups.leave(topic, self.ref)\n",
         ),
         "timers.py::test_no_timer_fires_after_the_end",
     ),
@@ -380,7 +381,7 @@ MUTANTS = [
         "a swallowed kill ends nothing",
         "a kill is repeated until it ends",
         edit(
-            "_recovery.py",
+            "_ending.py",
             "                self._watch_cancelled(hand, handled, in_hand)\n\n",
             "                self._calm()\n\n",
         ),
@@ -390,7 +391,7 @@ MUTANTS = [
         "a stop keeps the later deadline",
         "of several stops the shortest deadline counts",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self.core.deadlines.bring_forward(self, timeout)\n",
             "            pass\n",
         ),
@@ -399,7 +400,43 @@ MUTANTS = [
     mutant(
         "an own stop outlives a drain",
         "a drain handles what is queued",
-        edit("_recovery.py", "        if order is OWN_STOP and (", "        if False and ("),
+        edit(
+            "_recovery.py",
+            "            return self._stopping_itself and self._end is None\n",
+            "            return self._stopping_itself\n",
+        ),
         "ends.py::test_a_drain_overtakes_an_own_stop",
+    ),
+    mutant(
+        "Trio cancels everybody at once",
+        "children end before their parents, also when cancelled from outside",
+        edit(
+            "_task.py",
+            "CancelScope(shield=True):\n                await work()",
+            "CancelScope():\n                await work()",
+        ),
+        "outer_cancellation.py",
+    ),
+    mutant(
+        "periods drift",
+        "a timer's periods count from when it was due",
+        edit("_timers.py", "deadlines.add(self, self._due - now)", "deadlines.add(self, every)"),
+        "timers.py::test_periods_do_not_drift",
+    ),
+    mutant(
+        "missed periods are made up for",
+        "periods that a loop which stood still has missed are left out",
+        edit("_timers.py", "max(1, math.ceil((now - self._due) / every))", "1"),
+        "timers.py::test_periods_missed_while_the_loop_stood_still_are_left_out",
+    ),
+    mutant(
+        "no guard against other threads",
+        "an actor's own methods raise in another thread",
+        edit(
+            "_core.py",
+            "        if get_ident() != self.thread:\n            raise RuntimeError",
+            "        if False:\n            raise RuntimeError",
+        ),
+        "own_thread.py",
     ),
 ]

@@ -87,7 +87,7 @@ MUTANTS = [
         "the mail of the killed was stopped",
         "a dead letter says why",
         edit(
-            "_cell.py",
+            "_ending.py",
             "        self.mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)",
             "        self.mailbox.clear(Reason.STOPPED)",
         ),
@@ -99,7 +99,7 @@ MUTANTS = [
         "what comes after a kill was stopped",
         "a dead letter says why",
         edit(
-            "_cell.py",
+            "_ending.py",
             "        self.mailbox.close(Reason.KILLED if self.killed else Reason.STOPPED)",
             "        self.mailbox.close(Reason.STOPPED)",
         ),

@@ -71,8 +71,8 @@ MUTANTS = [
         edit(
             "_recovery.py",
             "        if self._suspension is not None:\n"
-            "            self._suspension.revived.set()\n        if self._queues:",
-            "        if self._queues:",
+            "            self._suspension.revived.set()\n        if self._awaits_turn:",
+            "        if self._awaits_turn:",
         ),
         "rests.py::test_an_end_during_backoff_is_immediate",
     ),
@@ -114,7 +114,7 @@ MUTANTS = [
         "a permanent one ends by its own stop",
         "permanent: also after it ended by itself",
         edit(
-            "_cell.py",
+            "_recovery.py",
             "        if self._restart_type is not Restart.PERMANENT or self._end is not None:",
             "        if self._restart_type is not None or self._end is not None:",
         ),
