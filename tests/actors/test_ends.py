@@ -267,11 +267,15 @@ def test_what_is_queued_fails_when_the_stop_is_asked_for(backend: str) -> None:
 @pytest.mark.parametrize("crashes", [False, True])
 async def test_a_drain_overtakes_an_own_stop(system: ActorSystem, crashes: bool) -> None:
     seen: list[int] = []
+    ends: list[str] = []
 
     class Torn(Actor):
         async def on_start(self) -> None:
             if crashes and seen:
                 self.ref.drain()
+
+        async def on_stop(self, end: End) -> None:
+            ends.append(end.how)
 
         @receive
         async def note(self, note: Note) -> None:
@@ -287,6 +291,7 @@ async def test_a_drain_overtakes_an_own_stop(system: ActorSystem, crashes: bool)
         ref.tell(Note(number))
     await ref.wait()
     assert seen == [0, 1, 2, 3]
+    assert ends == ["drain"]  # and no restart in between, which the own stop would have been
 
 
 # Their deadlines.
