@@ -1,12 +1,23 @@
 """Cancellation from outside: of the block of the system, or of an actor's own task."""
 
 import asyncio
+import contextlib
 from typing import Any, ClassVar
 
 import anyio
 import pytest
 
-from actors import Actor, ActorRef, ActorStopped, ActorSystem, End, NotRunning, Restart, receive
+from actors import (
+    Actor,
+    ActorRef,
+    ActorStopped,
+    ActorSystem,
+    End,
+    Instrument,
+    NotRunning,
+    Restart,
+    receive,
+)
 from tests.actors.work import Do
 from tests.actors.worker import Hold, Note, Parent, Ready, Worker, hold
 
@@ -260,3 +271,72 @@ async def test_whoever_swallows_a_cancellation_and_waits_again_is_cancelled_agai
                 await ref.ask(Ready())
             await ref.stop()
     assert swallowed == [how] * 2
+
+
+class Told(Instrument):
+    """The ends and the dead letters, in order."""
+
+    def __init__(self) -> None:
+        self.moments: list[str] = []
+
+    def stopped(self, ref: Any) -> None:
+        self.moments.append(f"{ref.name} ended")
+
+    def dead_letter(self, letter: Any) -> None:
+        self.moments.append(f"{letter.target.name}: {letter.reason.value}")
+
+
+class Shielded(Actor):
+    """Has some clean-up to do that nothing may cut short."""
+
+    def __init__(self, moments: list[str]) -> None:
+        self.moments = moments
+
+    @receive
+    async def note(self, note: Note) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                for _ in range(10):
+                    await anyio.lowlevel.checkpoint()
+            self.moments.append("unwound")
+
+
+class Sheltering(Actor):
+    def __init__(self, moments: list[str]) -> None:
+        self.moments = moments
+
+    async def on_start(self) -> None:
+        child = await self.spawn(lambda: Shielded(self.moments), name="child")
+        child.tell(Note(1))
+        child.tell(Note(1))
+
+
+async def test_a_parent_waits_for_a_childs_shielded_clean_up(anyio_backend: str) -> None:
+    told = Told()
+    with anyio.fail_after(10), anyio.CancelScope() as scope:
+        async with ActorSystem(instruments=[told]) as system:
+            await system.spawn(lambda: Sheltering(told.moments), name="parent")
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    assert told.moments[-4:] == ["unwound", "child: killed", "child ended", "parent ended"]
+    assert told.moments[:-4] == ["child: killed"]  # what was queued
+
+
+async def test_what_is_spawned_while_it_unwinds_does_not_outlive_it(anyio_backend: str) -> None:
+    ref = None
+    with anyio.fail_after(10), anyio.CancelScope() as scope:
+        async with ActorSystem() as system:
+            try:
+                scope.cancel()
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.wait_all_tasks_blocked()
+                    with contextlib.suppress(NotRunning):  # Trio's actors have heard of it by now
+                        ref = await system.spawn(Actor)
+    assert ref is None or not ref.alive
+    assert system.stats().actors == 0

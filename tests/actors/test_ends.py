@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 
-from actors import Actor, ActorStopped, ActorSystem, Restart, receive
+from actors import Actor, ActorStopped, ActorSystem, End, Restart, receive
 from actors.testing import Schedule, TestKit, play
 from tests.actors.work import Do
 from tests.actors.worker import Hold, Note, Ready, Worker, hold, spawn

@@ -415,7 +415,7 @@ MUTANTS = [
             "CancelScope(shield=True):\n                await work()",
             "CancelScope():\n                await work()",
         ),
-        "outer_cancellation.py",
+        "cancellation.py",
     ),
     mutant(
         "periods drift",
