@@ -18,7 +18,9 @@ from actors import (
     Restart,
     receive,
 )
+from actors.testing import Schedule, TestKit, play
 
+BOTH = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 pytestmark = pytest.mark.anyio
 
 LONG = 1000.0
@@ -339,6 +341,33 @@ async def test_a_kill_makes_dead_letters_of_a_batch_in_hand(
     assert system.stats().in_hand == 3
     await ref.kill()
     assert records.dead() == [(Note(number), "killed") for number in range(3)]
+
+
+@BOTH
+def test_a_batch_that_a_timer_began_is_interrupted(backend: str) -> None:
+    async def body(kit: TestKit) -> None:
+        halted: list[float] = []
+
+        class Batches(Actor):
+            async def on_start(self) -> None:
+                self.start_timer(Note(1), 1.0)
+
+            @receive(interruptible=True)
+            async def notes(self, messages: list[Note]) -> None:
+                await kit.advance(LONG)
+
+            @receive(interrupt=True)
+            async def halt(self, message: Halt) -> None:
+                halted.append(kit.time)
+
+        ref = await kit.spawn(Batches)
+        await kit.advance(2.0)
+        ref.tell(Halt())
+        await kit.settle()
+        assert len(halted) == 1
+        assert halted[0] < 2.1, "not when the batch is done"
+
+    play(body, Schedule(), backend=backend)
 
 
 async def test_a_batch_that_is_full_lets_waiting_tellers_in(system: ActorSystem) -> None:

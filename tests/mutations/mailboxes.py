@@ -83,7 +83,7 @@ MUTANTS = [
             "any longer\n            self.mailbox.put_first(LEAVE_FIRST)",
             "            self.mailbox.put_last(LEAVE_FIRST)",
         ),
-        "lives.py::test_a_stop_lets_at_most_the_current_handler_run",
+        "ends.py::test_a_stop_lets_at_most_the_current_handler_run",
     ),
     mutant(
         "a notice overtakes results",
