@@ -38,9 +38,11 @@ FLOORS = {
     "transport": (
         *("exceptions", "settings"),
         *("codec", "outbox"),
-        *("wire", "session"),
+        *("_peer", "wire"),
+        *("session", "_roster"),
         *("_writer", "_socket"),
-        *("connection", "endpoint"),
+        *("connection", "drain"),
+        "endpoint",
     ),
 }
 """From the ground up, in the order of the map in each package's docstring. A package within another

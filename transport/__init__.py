@@ -4,9 +4,11 @@ The map, from the ground up (imports point down only):
 
     exceptions   errors, close codes           settings     bounds and policies
     codec        frames <-> messages           outbox       what waits to be sent
-    wire         the port to the server        session      the rules, without I/O
+    _peer        the TCP connection beneath    wire         the port to the server
+    session      the rules, without I/O        _roster      the sockets that are open
     _writer      the write pump of all sockets _socket      one WebSocket: reads, sends, closes
-    connection   Connection(Actor)             endpoint     the route, the lifespan
+    connection   Connection(Actor)             drain        the end of a server
+    endpoint     the route, the lifespan
 """
 
 from .codec import (
@@ -15,11 +17,13 @@ from .codec import (
     Heartbeat,
     Json,
     MessagePack,
+    Missed,
     Raw,
     Reply,
     Text,
 )
 from .connection import Connection
+from .drain import Drain
 from .endpoint import CurrentSystem, Sockets, endpoint, running_system
 from .exceptions import CloseCode, CodecError, LifespanNotRun, TransportError
 from .settings import OnCrash, OnInvalid, OnOverload, Settings, SlowClient
@@ -30,11 +34,13 @@ __all__ = [
     "CodecError",
     "Connection",
     "CurrentSystem",
+    "Drain",
     "ErrorFrame",
     "Heartbeat",
     "Json",
     "LifespanNotRun",
     "MessagePack",
+    "Missed",
     "OnCrash",
     "OnInvalid",
     "OnOverload",

@@ -38,6 +38,8 @@ from .outbox import PACED, Close, new_outbox
 from .session import Bug, Question, Refusal, Session, Step
 from .wire import Wire
 
+SYSTEM_LATER = 0.5
+"""Seconds after our own deadline of a send at which the system's ends the connection."""
 IDLE_QUARTERS = 4
 """Looks within one idle timeout."""
 LAST_WORD = 1.0
@@ -186,7 +188,8 @@ class Socket:
         """Read until the socket is over, then wait for its actor's end."""
         self._open = True
         if self._wire.peer is not None:
-            self._wire.peer.bound_silence(self.session.settings.send_timeout)
+            # Ours comes first, where it can: it says so in the log.
+            self._wire.peer.bound_silence(self.session.settings.send_timeout + SYSTEM_LATER)
         if self.outbox.lined:
             self.ready()
         self._beat()

@@ -34,7 +34,7 @@ class Drain:
     """After so long every handler has been cancelled and every connection is closed or aborted.
     uvicorn's own `--timeout-graceful-shutdown` begins only then."""
     spread: float = 5.0
-    """The closes are spread over so long, at most `timeout`, so that not all clients come back at
+    """The closes are spread over so long, within `timeout`, so that not all clients come back at
     once. Few are closed sooner, at a hundred a second."""
     code: Literal[1001, 1012] = 1001
     """The close code."""
@@ -45,8 +45,8 @@ class Drain:
     def __post_init__(self) -> None:
         if not 0 < self.timeout < math.inf:
             raise ValueError(f"timeout must be above 0 and finite, not {self.timeout}")
-        if not 0 <= self.spread <= self.timeout:
-            raise ValueError(f"spread must be from 0 to timeout, not {self.spread}")
+        if not 0 <= self.spread < math.inf:
+            raise ValueError(f"spread must be at least 0 and finite, not {self.spread}")
         if self.code not in (1001, 1012):
             raise ValueError(f"code must be 1001 or 1012, not {self.code}")
         first, last = self.retry_after

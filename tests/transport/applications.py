@@ -15,6 +15,7 @@ from actors import DeadLetter, Instrument, Message, Request, receive
 from transport import (
     Connection,
     CurrentSystem,
+    Drain,
     Json,
     MessagePack,
     OnCrash,
@@ -63,6 +64,12 @@ class Boom(Message):
 
 class Hang(Message):
     pass
+
+
+class Nap(Message):
+    """Keep the handler busy for so many seconds."""
+
+    seconds: float
 
 
 class Close(Message):
@@ -133,6 +140,9 @@ class Probe(Connection):
     async def on_restart(self, error: Exception) -> None:
         await journal.note(self.who, "restart")
 
+    async def on_drain(self) -> None:
+        self.send(Said(self.who, "draining"))
+
     async def on_disconnect(self, code: int) -> None:
         await journal.note(self.who, f"disconnect {code}")
 
@@ -165,6 +175,12 @@ class Probe(Connection):
     async def hang(self, message: Hang) -> None:
         await journal.note(self.who, "hang")
         await asyncio.Event().wait()
+
+    @receive
+    async def nap(self, message: Nap) -> None:
+        await journal.note(self.who, "nap")
+        await asyncio.sleep(message.seconds)
+        self.send(Said(self.who, "awake"))
 
     @receive
     async def close_it(self, message: Close) -> None:
@@ -239,7 +255,12 @@ settings = Settings(
 )
 
 app = FastAPI()
-sockets = Sockets(app, settings=settings, instruments=[counts])
+drain = Drain(
+    timeout=float(os.environ.get("DRAIN_TIMEOUT", "5")),
+    spread=float(os.environ.get("DRAIN_SPREAD", "2")),
+    code=1012 if "DRAIN_RESTART" in os.environ else 1001,
+)
+sockets = Sockets(app, settings=settings, instruments=[counts], drain=drain)
 sockets.add("/probe", Probe)
 sockets.add("/named/{client_id}", Probe, name="named/{client_id}")
 sockets.add("/packed", Probe, codec=MessagePack())
