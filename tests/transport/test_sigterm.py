@@ -52,7 +52,7 @@ class Client:
         self.socket.sendall(bytes([0x81, 0x80 | len(payload)]) + bytes(4) + payload)
 
     def rest(self) -> tuple[list[Any], int, str]:
-        """Read to the end: the messages, the close code (0 if there was no close) and its reason."""
+        """Read to the end: the messages, the close code (0 without a close) and the reason."""
         with contextlib.suppress(ConnectionResetError):
             while piece := self.socket.recv(PIECE):
                 self._data += piece

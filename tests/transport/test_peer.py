@@ -1,0 +1,123 @@
+"""The TCP connection beneath a WebSocket: how it is found, and what an abort does."""
+
+import asyncio
+import functools
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from transport._peer import find
+
+
+class Transport:
+    def abort(self) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 7
+
+
+class Protocol:
+    """As uvicorn's: the application's callables are its methods."""
+
+    def __init__(self) -> None:
+        self.transport = Transport()
+
+    async def receive(self) -> None: ...
+
+
+def closure(inner: Callable[..., Any]) -> Callable[..., Any]:
+    async def outer() -> Any:
+        return await inner()
+
+    return outer
+
+
+def wrapped(inner: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(inner)
+    async def outer() -> None: ...
+
+    return outer
+
+
+@pytest.mark.parametrize("layers", range(8))
+@pytest.mark.parametrize(
+    "wrap", [closure, wrapped, lambda inner: functools.partial(print, inner)], ids=str
+)
+def test_it_is_found_behind_what_middlewares_put_around_it(
+    wrap: Callable[[Any], Any], layers: int
+) -> None:
+    callable_: Any = Protocol().receive
+    for _ in range(layers):
+        callable_ = wrap(callable_)
+    peer = find(callable_)
+    assert peer is not None
+    assert peer.unsent == 7
+
+
+def test_where_there_is_none_nothing_is_found() -> None:
+    async def receive() -> None: ...
+
+    circle: Any = functools.partial(print)
+    circle.__wrapped__ = circle
+    empty: Any
+
+    async def unbound() -> None:
+        return await empty()  # noqa: F821  # a cell without a value
+
+    assert find(receive, print, circle, unbound, object()) is None
+
+
+async def _connected() -> tuple[Any, socket.socket, asyncio.Server]:
+    loop = asyncio.get_running_loop()
+    connected = loop.create_future()
+
+    class Serving(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+            connected.set_result(self)
+
+        async def receive(self) -> None: ...
+
+    server = await loop.create_server(Serving, "127.0.0.1", 0)
+    client = socket.create_connection(server.sockets[0].getsockname())
+    return await connected, client, server
+
+
+def test_an_abort_resets_the_connection_whatever_is_unsent() -> None:
+    async def main() -> None:
+        protocol, client, server = await _connected()
+        with client:
+            protocol.transport.write(bytes(20_000_000))
+            peer = find(protocol.receive)
+            assert peer is not None
+            assert peer.unsent > 0
+            peer.abort()
+            peer.abort()
+            await asyncio.sleep(0)
+            assert peer.unsent == 0
+            with pytest.raises(ConnectionResetError):  # noqa: PT012  # some may have come already
+                while client.recv(1 << 20):
+                    pass
+        server.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such option")
+def test_the_system_is_told_how_long_a_silence_may_last() -> None:
+    async def main() -> None:
+        protocol, client, server = await _connected()
+        with client:
+            peer = find(protocol.receive)
+            assert peer is not None
+            peer.bound_silence(2.5)
+            option = protocol.transport.get_extra_info("socket").getsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT
+            )
+            assert option == 2500
+            protocol.transport.abort()
+        server.close()
+
+    asyncio.run(main())
