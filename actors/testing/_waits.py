@@ -1,4 +1,4 @@
-"""Where tasks wait: in which line of user code, and whether for the kit's loop or something else."""
+"""Where tasks wait: in which line of user code, and whether for the kit's loop or for another."""
 
 import linecache
 from collections.abc import Iterable, Iterator

@@ -162,6 +162,17 @@ def test_what_comes_from_outside_is_waited_for(backend: str) -> None:
         play(body, Schedule(), backend=backend, patience=SOON)
 
 
+@BOTH
+def test_patience_begins_anew_with_each_rest(backend: str) -> None:
+    async def body(kit: TestKit) -> None:
+        kit._loop._busy = 19  # seconds, of 20
+        await anyio.sleep(0.1)
+        await kit.settle()
+        assert kit._loop._busy <= 1
+
+    play(body, Schedule(), backend=backend)
+
+
 @pytest.mark.parametrize("patience", [0.0, -1.0, math.nan])
 def test_patience_is_above_zero(patience: float) -> None:
     for enter in (
