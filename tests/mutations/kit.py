@@ -99,10 +99,20 @@ MUTANTS = [
         "tests/testing/test_explore.py::test_what_a_body_starts_itself_is_replayed_too",
     ),
     mutant(
-        "who waits outside is not looked at",
+        "who waits outside is not looked at when time passes",
         "check_actor says who waits outside of virtual time",
         edit("actors/testing/_loop.py", "                self.before_time_passes()\n", ""),
-        "tests/testing/test_check.py::test_who_waits_outside_of_the_clock_is_told_so",
+        "tests/testing/test_check.py::test_it_is_told_where_time_passes_or_all_rest",
+    ),
+    mutant(
+        "who waits outside is not looked at when all rest",
+        "check_actor says who waits outside of virtual time",
+        edit(
+            "actors/testing/_check.py",
+            "                look()\n                self._check_rest(kit)\n",
+            "                self._check_rest(kit)\n",
+        ),
+        "tests/testing/test_check.py::test_it_is_told_where_time_passes_or_all_rest",
     ),
     mutant(
         "own tasks are nobody's",

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from actors import Actor, ActorRef, Message, Overflow, Request, Told, receive
 from actors.mailbox import DONE, Mailbox
-from actors.testing import check_actor
+from actors.testing import Schedule, check_actor, play
+from actors.testing._check import Pass, Settle, Step, Tell, _Trial
 
 BOTH = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 SAME = hypothesis.settings(
@@ -161,6 +162,22 @@ def test_who_waits_outside_of_the_clock_is_told_so(
 
     with pytest.raises(AssertionError, match=where):
         check_actor(Sleepy, invariant=lambda sleepy: sleepy.at_rest, backend=backend, settings=SAME)
+
+
+@BOTH
+@pytest.mark.parametrize("step", [Pass(10.0), Settle()])
+def test_it_is_told_where_time_passes_or_all_rest(step: Step, backend: str) -> None:
+    class Sleepy(Counter):
+        @receive
+        async def add(self, message: Add) -> None:
+            await really_sleep()
+
+    def run() -> None:
+        trial = _Trial(Sleepy, Sleepy, (), None, [Tell(0, Add(1)), step], "kill")
+        play(trial.run, Schedule(), backend=backend)
+
+    with pytest.raises(AssertionError, match="really_sleep waits outside"):
+        run()
 
 
 @BOTH

@@ -47,10 +47,14 @@ def test_a_runner_may_run_each_step_by_itself() -> None:
 
     async def fixtures() -> None:
         await steps.get()
-        async with kit:
-            done.put_nowait("entered")
-            await steps.get()
-        done.put_nowait("left")
+        try:
+            async with kit:
+                done.put_nowait("entered")
+                await steps.get()
+        except Leak as leak:
+            done.put_nowait(str(leak))
+        else:
+            done.put_nowait("left")
 
     async def step() -> str:
         steps.put_nowait("go on")

@@ -2,6 +2,7 @@
 
 import math
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -114,6 +115,9 @@ def test_who_waits_where_is_told(backend: str) -> None:
 
     with pytest.raises(Stuck) as raised:
         play(body, Schedule(), backend=backend, patience=SOON)
+    assert raised.value.__cause__ is not None
+    lines = traceback.extract_tb(raised.value.__cause__.__traceback__)
+    assert any(line.line == "await heir.wait()" for line in lines), "the test's own is shown"
     told = str(raised.value)
     assert told.startswith("no actor can go on, no timer is left, and nothing has come from")
     assert "`await heir.wait()`" in told
