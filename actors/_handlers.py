@@ -233,7 +233,7 @@ def reply_type(message_type: type, names: Mapping[str, Any] = _NOTHING) -> Any:
     """The `R` of a subclass of `Request[R]`; `Any` where it is left open.
 
     What is quoted in it means what it does in the class's module, or in `names`. Raises `NameError`
-    if that is nothing (yet).
+    if that is nothing (yet), and `HandlerError` if it is no type.
     """
     for base in message_type.__mro__:
         for alias in vars(base).get("__orig_bases__", ()):
@@ -255,10 +255,9 @@ def _unquoted(cls: type, promised: Any, names: Mapping[str, Any]) -> Any:
         holder = types.SimpleNamespace(__annotations__={"reply": promised})
         try:
             _quoted[cls] = get_type_hints(holder, module, {**names, **vars(cls)})["reply"]
-        except NameError as error:
-            raise NameError(
-                f"the reply of {cls.__qualname__}, {_show(promised)}: {error}"
-            ) from None
+        except (NameError, AttributeError, TypeError) as error:
+            said = f"the reply of {cls.__qualname__}, {_show(promised)}: {error}"
+            raise (NameError if isinstance(error, NameError) else HandlerError)(said) from None
     return _quoted[cls]
 
 

@@ -94,9 +94,9 @@ class Pool:
         and messages of equal keys go to one worker for as long as that lives: to the same in every
         process, if keys are strings, bytes, numbers, `None`, members of an enum or tuples of these;
         others go by their own `hash`. It is called in the teller's thread, and what it raises, the
-        teller gets. `name`: of the supervisor; the workers
-        are `name/1` and so on. `intensity`: how many restarts, of all workers together, are too
-        many, which ends the pool; `backoff`: how long one that failed waits for its restart.
+        teller gets. `name`: of the supervisor; the workers are `name/1` and so on. `intensity`: how
+        many restarts, of all workers together, are too many, which ends the pool; `backoff`: how
+        long one that failed waits for its restart.
 
         Raises what the factory or an `on_start` raises (then nothing is left behind), `ValueError`
         for a `size` below 1, and what `owner.spawn` raises. An owner that is restarted has ended

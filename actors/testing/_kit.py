@@ -149,6 +149,7 @@ class TestKit(ActorSystem):
                             yield
                         except BaseException as error:
                             self._loop.release()
+                            unwound = error
                             if isinstance(error, Exception) or _unwinds(error):
                                 raise
                             failure = error  # a skip, say: the actors are killed all the same
@@ -157,7 +158,6 @@ class TestKit(ActorSystem):
                         left = self._left()
                 except BaseException as error:
                     if _unwinds(error):
-                        unwound = error
                         raise
                     failure = failure or error  # the task group would wrap it
             group.cancel_scope.cancel()

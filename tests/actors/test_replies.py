@@ -97,6 +97,18 @@ async def test_what_is_never_defined_is_told_at_spawn(system: ActorSystem) -> No
         await system.spawn(Door)
 
 
+async def test_what_is_no_type_is_told_at_once(system: ActorSystem) -> None:
+    class Open(Request["anyio.Nowhere"]):  # type: ignore[name-defined]
+        pass
+
+    with pytest.raises(HandlerError, match=r"reply of .*Open, 'anyio.Nowhere': .*Nowhere"):
+
+        class Door(Actor):
+            @receive
+            async def open(self, request: Open) -> None:
+                pass
+
+
 async def test_what_is_handled_for_its_base_is_told_when_it_fails(
     system: ActorSystem, log: Any
 ) -> None:
