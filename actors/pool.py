@@ -234,6 +234,8 @@ class Pool:
 
 def _lasting(key: Hashable) -> Hashable:
     """What stands for a key, and hashes to the same in every process: strings would not."""
+    if type(key) is int:
+        return key  # at once, since that is what most keys are or are made of, besides strings
     if isinstance(key, str):
         return zlib.crc32(key.encode("utf-8", "surrogatepass"))
     if isinstance(key, bytes):

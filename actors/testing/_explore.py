@@ -70,8 +70,8 @@ def schedules() -> st.SearchStrategy[Schedule]:
     Leave `Phase.explain` out of Hypothesis's settings if failing runs are slow: for that it traces
     each of their lines, and has nothing to explain but the schedule.
     """
-    # Bytes, since Hypothesis takes six times as long over a list of as many numbers; always as
-    # many, since few are drawn mostly. The zeros at the end change nothing.
+    # Bytes, since Hypothesis takes a third of the time that it does over a list of as many numbers;
+    # always as many, since few are drawn mostly. The zeros at the end change nothing.
     return st.binary(min_size=CHOICES, max_size=CHOICES).map(
         lambda drawn: Schedule(drawn.rstrip(b"\0"))
     )
