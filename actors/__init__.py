@@ -13,10 +13,10 @@ The map, from the ground up (imports point down only):
     registry     name -> ref                   groups       topic -> members, by lane
     telemetry    what is reported              actor        Actor: callbacks, receive
     _dispatch    type -> function that handles _core        what a system's cells share
-    _work        take a message, handle it     _family      children, and their restarts
-    _recovery    what follows a failure        _cell        runs one actor
-    system       ActorSystem: the root         pool         Pool: equal actors
-    testing      an extra: to test actors with
+    _work        take a message, handle it     _ending      drain, stop, kill, on_stop
+    _family      children, and their restarts  _recovery    what follows a failure
+    _cell        runs one actor                system       ActorSystem: the root
+    pool         Pool: equal actors            testing      an extra: to test actors with
 """
 
 from ._handlers import Handler, receive

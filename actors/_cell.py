@@ -1,12 +1,13 @@
-"""The cell: runs one actor, from its start to its end; `_recovery` says what follows a failure.
+"""The cell: runs one actor, in one task, from its start to its end (`Cell.run`).
 
-One task for each actor, which works off the mail (`Worker.work`); a kill or a deadline cancels the
-work in hand through the cell's `Hand`, and the life goes on from there.
+It is built up of what each floor adds: `_work` takes the mail and has it handled, `_ending` knows
+how an end is asked for and reached, `_recovery` what follows a failure; and here are the faces to
+its refs and to its actor, the start, the watches and the clean-up.
 """
 
 import functools
 import weakref
-from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from threading import get_ident
 from typing import Any, Literal, TypeVar, cast
 
@@ -15,21 +16,18 @@ from ._core import Core
 from ._deadlines import Deadline
 from ._dispatch import table_of
 from ._log import log
-from ._recovery import DRAINED, STOPPED, Limits, Recovery
+from ._recovery import Limits, Recovery
 from ._timers import Timers
-from ._work import LEAVE, LEAVE_FIRST, NOTHING, OWN_STOP, Call, Notice
+from ._work import LEAVE, LEAVE_FIRST, NOTHING, Call, Notice
 from .actor import Actor, End
-from .exceptions import ActorStopped, AskCycle, HandlerTimeout, NotRunning, StopTimeout
-from .mailbox import DONE, Reason, Waiter
+from .exceptions import ActorStopped, AskCycle, NotRunning
+from .mailbox import Reason, Waiter
 from .message import Request
-from .ref import STOP_TIMEOUT, ActorRef
+from .ref import ActorRef
 from .supervision import Restart
 from .telemetry import Terminated
 
 R = TypeVar("R")
-
-PRUNE = 16
-"""Waiters for one end, from which on those that gave up are cleared away."""
 
 
 class Cell(Recovery):
@@ -37,9 +35,7 @@ class Cell(Recovery):
 
     __slots__ = (
         "__weakref__",
-        "_at_deadline",
         "_factory",
-        "_finishing",
         "_ref",
         "_start_error",
         "_started",
@@ -47,11 +43,9 @@ class Cell(Recovery):
         "_watched",
         "_watchers",
         "_weak_ref",
-        "enders",
         "introduced",
         "joined",
         "parent",
-        "tick",
     )
 
     def __init__(
@@ -73,10 +67,6 @@ class Cell(Recovery):
         self.parent = parent
         self._started: Waiter | None = None
         self._start_error: Exception | None = None
-        self._finishing = False
-        self.tick = 0  # of its deadline, which is for one thing at a time: it expires itself
-        self._at_deadline: Callable[[], object] | None = None
-        self.enders: list[Waiter] | None = []  # None once it has ended
         self._timers: Timers | None = None
         self._watched: dict[Cell, None] | None = None
         self._watchers: dict[Cell, None] | None = None
@@ -101,17 +91,9 @@ class Cell(Recovery):
         return self.mailbox.closed is None
 
     @property
-    def _lives(self) -> bool:
-        return self.enders is not None and not self.killed
-
-    @property
     def takes_children(self) -> bool:
         """Whether it may spawn: in all that it handles, but not once its children are ending."""
         return self._lives and not self._finishing
-
-    def is_current(self) -> bool:
-        """Whether it is its own task that runs now."""
-        return self.core.loop.owner() is self
 
     def ask(self, request: Request[R], timeout: float) -> Awaitable[R]:
         if get_ident() != self.core.thread:
@@ -130,72 +112,6 @@ class Cell(Recovery):
         if get_ident() == core.thread:
             raise RuntimeError("ask_blocking would block the loop: use `await ref.ask(...)`")
         return ask_blocking(core.inlet, self, request, timeout, core.deadlines)
-
-    def drain(self, timeout: float) -> Awaitable[None]:
-        self._drain(self.kill, timeout)
-        return self
-
-    def _drain(self, then: Callable[[], object], timeout: float) -> None:
-        if self._end is None and self._lives:
-            self._close(DRAINED)
-            self._set_deadline(then, timeout)
-            self.mailbox.put_last(LEAVE)
-
-    def stop(self, timeout: float) -> Awaitable[None]:
-        if not self._lives or self._finishing:
-            return self
-        if self._end is None or self._end.how == "drain":
-            self._close(STOPPED)
-            self._set_deadline(self.kill, timeout)
-            self._clear_mail()  # nobody will handle it, so who asks should not wait any longer
-            self.mailbox.put_first(LEAVE_FIRST)
-            self._end_suspension()
-        elif self._at_deadline == self.kill:
-            self.core.deadlines.bring_forward(self, timeout)
-        return self
-
-    def stop_itself(self) -> None:
-        """Stop, as its own wish: a permanent actor starts anew after it."""
-        if self._restart_type is not Restart.PERMANENT or self._end is not None:
-            self.stop(STOP_TIMEOUT)
-        elif self._lives and not self._stopping_itself:
-            self._stopping_itself = True
-            self.mailbox.put_first(OWN_STOP)
-
-    def kill(self) -> Awaitable[None]:
-        if self._lives:
-            self.killed = True
-            self._close(self._end)
-            self._clear_mail()
-            self.mailbox.put_first(LEAVE_FIRST)
-            if self.child_ending is not None:
-                self.child_ending.kill()
-            self._end_suspension()
-            self._clear_deadline()
-            self._cancel_hand()
-        return self
-
-    def kill_again(self) -> None:
-        """Kill it; if it was killed before, cancel once more what it still does."""
-        if self.killed and self._hand is not None:
-            self._hand.cancel(again=True)
-        self.kill()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        """Wait for its end; not in its own handler, which the end waits for."""
-        enders = self.enders
-        if enders is None or self.is_current():
-            return DONE.__await__()
-        if len(enders) >= PRUNE:
-            enders[:] = [waiter for waiter in enders if not waiter.done()]
-        waiter = self.core.loop.new_waiter()
-        enders.append(waiter)
-        return waiter.__await__()
-
-    def time_out(self, error: HandlerTimeout) -> None:
-        """Cancel the handler in hand, which ran past its deadline."""
-        self._timed_out = error
-        self._cancel_hand()
 
     def begin(self, name: str | None) -> bool:
         """Start the task under that name; whether there is an `on_start` to wait for."""
@@ -242,6 +158,7 @@ class Cell(Recovery):
         return self.core.registry.find(name)
 
     def join(self, topic: str) -> None:
+        self.core.check_thread()
         if self.mailbox.closed is not None:
             return  # it has left its groups for good, though it may still handle what is queued
         lane, member = self.actor.__membership__()
@@ -249,12 +166,14 @@ class Cell(Recovery):
         self.joined[topic] = None
 
     def leave(self, topic: str) -> None:
+        self.core.check_thread()
         self.core.groups.leave(topic, self.ref)
         self.joined.pop(topic, None)
 
     def start_timer(
         self, key: Hashable, message: object, delay: float, every: float | None
     ) -> None:
+        self.core.check_thread()
         if self.mailbox.closed is not None:
             return  # it would only make a dead letter
         if self._timers is None:
@@ -262,6 +181,7 @@ class Cell(Recovery):
         self._timers.start(key, message, delay, every)
 
     def cancel_timer(self, key: Hashable) -> None:
+        self.core.check_thread()
         if self._timers is not None:
             self._timers.cancel(key)
 
@@ -270,6 +190,7 @@ class Cell(Recovery):
             self._timers.clear()
 
     def watch(self, ref: ActorRef) -> None:
+        self.core.check_thread()
         cell = ref._cell
         assert isinstance(cell, Cell)
         if cell is self:
@@ -287,6 +208,7 @@ class Cell(Recovery):
         cell._watchers[self] = None
 
     def unwatch(self, ref: ActorRef) -> None:
+        self.core.check_thread()
         cell = ref._cell
         assert isinstance(cell, Cell)
         if self._watched is not None:
@@ -320,13 +242,6 @@ class Cell(Recovery):
     def ask_waking(self, request: Request[R], timeout: float, waiter: Any) -> Ask[R]:
         return put_ask(self, request, timeout, waiter, self.core.deadlines)
 
-    def drain_or_interrupt(self, timeout: float) -> None:
-        self._drain(self._interrupt, timeout)
-
-    def _interrupt(self) -> None:
-        self.mailbox.put_first(LEAVE_FIRST)
-        self._cancel_hand()
-
     def dead_letter(self, message: object, reason: Reason) -> None:
         self.core.dead_letter(message, self.ref, reason)
 
@@ -347,18 +262,19 @@ class Cell(Recovery):
         try:
             if self._started is not None:
                 await self._start(self._started)
-            while not (self.killed or self.leaving):
+            while not self._ends:
                 hand.begin()  # as `hand.run` does, without a coroutine in between
                 try:
-                    await self.work()
+                    order = await self.work()
                 except BaseException as error:  # noqa: BLE001  # the boundary of supervision
                     await self._interrupted(hand, error)
-                else:
-                    settling = hand.end()
-                    if settling is not None:
-                        await settling
-                    if self._end is None or self._suspension is not None:
-                        await self._go_on()
+                    continue
+                settling = hand.end()
+                if settling is not None:
+                    await settling
+                if self._ends or order is LEAVE or order is LEAVE_FIRST:
+                    break
+                await self._go_on(order)
             self._finishing = True
             if self._rushing is not None:
                 self._calm()
@@ -368,8 +284,9 @@ class Cell(Recovery):
                 self._clear_mail()
             if self._family is not None:
                 await self._family.end(self)
-            if not (self.killed or self._end is None or self._stopped) and self.table.has_end:
-                await self._stop_actor(self._end)
+            end = self._end
+            if not (self.killed or end is None or self._on_stop_ran) and self.table.has_end:
+                await self._stop_actor(end)
         except BaseException as error:
             failure = error
             raise
@@ -387,7 +304,7 @@ class Cell(Recovery):
         except Exception as error:  # noqa: BLE001  # whatever it is, it is the spawner's
             self._start_error = error
         if self._start_error is not None:
-            self.leaving = True
+            self.kill()
             return
         self.introduce()
         if not started.done():
@@ -407,58 +324,10 @@ class Cell(Recovery):
 
     # The end.
 
-    def _close(self, end: End | None) -> None:
-        """Take no more mail and leave the groups."""
-        self._end = end
-        if self.mailbox.closed is None:
-            for topic in self.joined:
-                self.core.groups.leave(topic, self.ref)
-            if self._timers is not None:
-                self._timers.clear()
-        self.mailbox.close(Reason.KILLED if self.killed else Reason.STOPPED)
-
-    def _set_deadline(self, function: Callable[[], object], timeout: float) -> None:
-        self._at_deadline = function
-        self.core.deadlines.add(self, timeout)
-
-    def _clear_deadline(self) -> None:
-        self._at_deadline = None
-        if self.tick:
-            self.core.deadlines.discard(self)
-
-    def expire(self) -> None:
-        """Its deadline has come."""
-        function, self._at_deadline = self._at_deadline, None
-        if function is not None:
-            function()
-
-    def _clear_mail(self) -> None:
-        self.mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)
-
-    async def _stop_actor(self, end: End) -> None:
-        """Run `on_stop`, under its deadline."""
-        if self._start_error is not None:
-            return
-        actor = self.actor
-        self._set_deadline(self._cancel_hand, actor.stop_timeout)
-        try:
-            await self._hand_run(lambda: actor.__finish__(end))
-        except Exception as error:  # noqa: BLE001  # it harms nobody else
-            self._report_on_stop(error)
-        else:
-            if self._at_deadline is None and not self.killed:  # it has expired
-                self._report_on_stop(
-                    StopTimeout(f"on_stop took more than {actor.stop_timeout:g} s")
-                )
-
-    def _clear_stop_deadline(self) -> None:
-        if self._at_deadline == self._cancel_hand:
-            self._clear_deadline()
-
-    def _report_on_stop(self, error: Exception) -> None:
-        log("error", "on_stop failed", error, actor=self.name)
-        if self.core.instruments:
-            self.core.report("crashed", self.ref, error)
+    def _withdraw(self) -> None:
+        for topic in self.joined:
+            self.core.groups.leave(topic, self.ref)
+        self.drop_timers()
 
     def release(self) -> None:
         """The framework's own cleanup: whatever happened, nothing of the actor stays behind."""
@@ -469,7 +338,8 @@ class Cell(Recovery):
             core.deadlines.discard(self)
         if self._rushing is not None:
             self._calm()
-        if mailbox.closed is None or self.in_hand is not NOTHING or self._family is not None:
+        children = self._family is not None and self._family.children
+        if mailbox.closed is None or self.in_hand is not NOTHING or children:
             self._abandon()
         if mailbox.queue or mailbox.waiting:
             self._clear_mail()
@@ -510,6 +380,7 @@ class Cell(Recovery):
 
     def _abandon(self) -> None:
         """Its task was cancelled from outside: do what its end would have done."""
+        self.killed = True
         if self.mailbox.closed is None:
             self._close(self._end)
         self.drop_in_hand(Reason.KILLED)
@@ -541,8 +412,7 @@ async def spawn(
     """Start an actor; see `ActorSystem.spawn`."""
     if core.nursery is None or (core.stopping if parent is None else not parent.takes_children):
         raise NotRunning(f"{'the system' if parent is None else parent.name} is not running")
-    if get_ident() != core.thread:
-        raise RuntimeError("spawn in the loop's own thread")
+    core.check_thread()
     cell = Cell(core, parent, factory, restart, limits)
     if cell.begin(name):
         await cell.started()

@@ -49,6 +49,13 @@ class Core:
         excluded = exclude if isinstance(exclude, ActorRef) else frozenset(exclude)
         self.inlet.call(lambda: self.groups.publish(topic, message, excluded))
 
+    def check_thread(self) -> None:
+        """Raise `RuntimeError` in any thread but the loop's own."""
+        if get_ident() != self.thread:
+            raise RuntimeError(
+                "in the loop's own thread only; others may tell, publish, ask_blocking and end"
+            )
+
     @property
     def roots(self) -> "list[Cell]":
         """The actors without a parent, in the order of their starts."""

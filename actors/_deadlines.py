@@ -52,14 +52,14 @@ class Deadline:
 class Deadlines:
     """See the module's head. `call_later` schedules the one timer."""
 
-    __slots__ = ("_armed", "_buckets", "_call_later", "_now", "_ticks", "_timer", "closed")
+    __slots__ = ("_armed", "_buckets", "_call_later", "_ticks", "_timer", "closed", "now")
 
     def __init__(
         self,
         now: Callable[[], float],
         call_later: Callable[[float, Callable[[], object]], Timer],
     ) -> None:
-        self._now = now
+        self.now = now
         self._call_later = call_later
         self._buckets: dict[int, dict[Expiring, None]] = {}
         self._ticks: list[int] = []
@@ -77,7 +77,7 @@ class Deadlines:
             self.discard(deadline)
         if self.closed or delay == INFINITY:
             return
-        tick = int((self._now() + delay) * PER_SECOND) + 1
+        tick = int((self.now() + delay) * PER_SECOND) + 1
         deadline.tick = tick
         bucket = self._buckets.get(tick)
         if bucket is None:
@@ -90,7 +90,7 @@ class Deadlines:
 
     def bring_forward(self, deadline: Expiring, delay: float) -> None:
         """`add`, unless it expires before that already."""
-        if not deadline.tick or deadline.tick * TICK > self._now() + delay:
+        if not deadline.tick or deadline.tick * TICK > self.now() + delay:
             self.add(deadline, delay)
 
     def discard(self, deadline: Expiring) -> None:
@@ -111,11 +111,11 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
         self._armed = self._ticks[0]
-        self._timer = self._call_later(max(0.0, self._armed * TICK - self._now()), self._fire)
+        self._timer = self._call_later(max(0.0, self._armed * TICK - self.now()), self._fire)
 
     def _fire(self) -> None:
         self._timer = None
-        tick_now = int(self._now() / TICK)
+        tick_now = int(self.now() / TICK)
         while self._ticks and self._ticks[0] <= tick_now:
             tick = heapq.heappop(self._ticks)
             # Out of the store first: what expires may add deadlines, or discard some of these.

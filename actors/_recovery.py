@@ -1,24 +1,30 @@
 """What follows a failure: an actor's lives, one after the other under the same ref.
 
-The crash is accounted for and told, its family's supervision decides, and the actor's own task
+    on_start ──> work ──┬─ LEAVE, or an end that is decided ──────> the end
+        ^               ├─ OWN_STOP   children end, on_stop ────┐
+        │               ├─ SUSPEND    children end, waits ──────┤
+        │               └─ a crash    children end, rests ──────┤
+        └───────────────────────────────────────────────────────┘
+
+A crash is accounted for and told, its family's supervision decides, and the actor's own task
 carries that out: a restart of this actor, maybe after a rest, maybe of others with it; or its end.
 An actor that is to start anew for another's sake is *suspended* until that one has it revived.
 """
 
 import functools
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeAlias
 
-from ._ask import Ask, is_ask, message_in
+from ._ask import is_ask, message_in
 from ._core import Core
-from ._deadlines import Deadline
+from ._ending import STOPPED, Ending
 from ._family import Family, Regroup, Suspension
 from ._log import log
-from ._task import CANCEL_AGAIN, Hand, Work
-from ._work import FAIL, NOTHING, OWN_STOP, SUSPEND, Order, Worker
+from ._task import Hand
+from ._work import FAIL, NOTHING, OWN_STOP, SUSPEND, Order
 from .actor import Actor, End
-from .exceptions import ActorCrashed, HandlerTimeout, IntensityExceeded
+from .exceptions import ActorCrashed, IntensityExceeded
 from .mailbox import DONE, Reason
 from .ref import STOP_TIMEOUT
 from .supervision import (
@@ -34,34 +40,20 @@ from .supervision import (
 
 Limits: TypeAlias = tuple[Intensity, Backoff | None]
 
-DRAINED = End("drain")
-STOPPED = End("stop")
 
-
-class Recovery(Worker):
-    """See the module's head. The cell, which is one, knows how to begin and how to end."""
+class Recovery(Ending):
+    """See the module's head. The cell, which is one, knows how to begin."""
 
     __slots__ = (
-        "_end",
-        "_failed",
+        "_awaits_turn",
+        "_failure",
         "_family",
-        "_hand",
         "_limits",
-        "_queues",
         "_restart_type",
-        "_rushing",
         "_siblings",
-        "_stopped",
         "_stopping_itself",
         "_suspension",
-        "_timed_out",
-        "awaits",
-        "child_ending",
-        "killed",
-        "name",
     )
-
-    name: str
 
     def __init__(
         self,
@@ -76,34 +68,10 @@ class Recovery(Worker):
         self._family: Family | None = None  # from the first child on
         self._siblings: Family | None = None  # a root's only from its first failure on
         self._suspension: Suspension | None = None
-        self._stopping_itself = False  # by its own wish, which is for this life alone
-        self._stopped = False  # on_stop has run for this life
-        self._queues = False  # for the restart of others to be over
-        self._failed: Exception | None = None  # by its children
-        self._hand: Hand | None = None
-        self.awaits: Ask[Any] | None = None
-        """The question whose answer its own task awaits now."""
-        self._end: End | None = None
-        self.killed = False
-        self.child_ending: Recovery | None = None
-        self._timed_out: HandlerTimeout | None = None
-        self._rushing: Deadline | None = None
-
-    @abstractmethod
-    def __await__(self) -> Generator[Any, Any, None]:
-        """Wait for its end."""
-
-    @abstractmethod
-    def stop(self, timeout: float) -> Awaitable[None]:
-        """End it after the handler in hand; wait for its end."""
-
-    @abstractmethod
-    def kill(self) -> Awaitable[None]:
-        """End it now; wait for its end."""
-
-    @abstractmethod
-    def call_later(self, delay: float, function: Callable[[], object]) -> Deadline:
-        """Call the function in `delay` seconds."""
+        self._awaits_turn = False  # while another restart of several is under way
+        # What is asked of this life, until the order for it is taken or the life is over:
+        self._stopping_itself = False
+        self._failure: Exception | None = None
 
     @abstractmethod
     def drop_timers(self) -> None:
@@ -113,62 +81,38 @@ class Recovery(Worker):
     def _renew(self) -> Actor:
         """Put a fresh actor in the place of the old one."""
 
-    @abstractmethod
-    async def _stop_actor(self, end: End) -> None:
-        """Run `on_stop`, under its deadline."""
+    # From one life to the next.
 
-    @abstractmethod
-    def _clear_stop_deadline(self) -> None:
-        """The deadline of `on_stop` is not the next life's."""
+    def stop_itself(self) -> None:
+        """Stop, as its own wish: a permanent actor starts anew after it."""
+        self.core.check_thread()
+        if self._restart_type is not Restart.PERMANENT or self._end is not None:
+            self.stop(STOP_TIMEOUT)
+        elif self._lives and not self._stopping_itself:
+            self._stopping_itself = True
+            self.mailbox.put_first(OWN_STOP)
 
-    @property
-    @abstractmethod
-    def _lives(self) -> bool:
-        """Whether its end may still be asked for."""
+    def take_order(self, order: Order) -> bool:
+        if order is FAIL:
+            self._calm()
+            failure, self._failure = self._failure, None
+            if failure is not None:  # it has not started anew since
+                raise failure
+            return False
+        if order is SUSPEND:
+            return self._suspension is not None
+        if order is OWN_STOP:  # unless it was a former life's wish, or a drain has overtaken it
+            return self._stopping_itself and self._end is None
+        return True
 
-    def _cancel_hand(self) -> None:
-        """Cancel what the hand does now, and again as long as it swallows that and waits."""
-        hand = self._hand
-        if hand is not None and hand.busy:
-            self.awaits = None  # not for long
-            hand.cancel()
-            if hand.forgets:
-                self._watch_cancelled(hand, self.handled, self.in_hand)
-
-    def _watch_cancelled(self, hand: Hand, handled: int, in_hand: object) -> None:
-        def check() -> None:
-            if hand.busy and self.handled == handled and self.in_hand is in_hand:
-                hand.cancel(again=True)
-                self._watch_cancelled(hand, handled, in_hand)
-
-        self._rush(CANCEL_AGAIN, check)
-
-    def _rush(self, delay: float, check: Callable[[], object]) -> None:
-        """See after a while whether the handler in hand still holds up what is to come."""
+    async def _go_on(self, order: Order) -> None:
+        """The work was left by that order, but not for good."""
         self._calm()
-        self._rushing = self.call_later(delay, check)
-
-    def _calm(self) -> None:
-        """Nothing is held up any more."""
-        rushing, self._rushing = self._rushing, None
-        if rushing is not None:
-            rushing.cancel()
-
-    def interrupt_hand(self) -> None:
-        if self.core.loop.owner() is not self:
-            self._cancel_hand()
-
-    async def _hand_run(self, work: Work) -> bool:
-        """Run a callback; whether it was cancelled, or not even begun, after a kill."""
-        assert self._hand is not None
-        cancelled = self.killed or await self._hand.run(work)
-        self._calm()
-        return cancelled
-
-    @property
-    def _ends(self) -> bool:
-        """Whether its end has been decided, and no more mail will be handled before it."""
-        return self.killed or (self._end is not None and self._end is not DRAINED)
+        self._timed_out = None
+        if order is SUSPEND:
+            await self._stay_suspended()
+        else:
+            await self._begin_again()
 
     async def _interrupted(self, hand: Hand, error: BaseException) -> None:
         """The handler in hand crashed, or was cancelled by its deadline or a kill."""
@@ -219,28 +163,14 @@ class Recovery(Worker):
             if decision.action is not Action.ESCALATE:  # else the parent ends them where they are
                 self._revive(waiting, error)
 
-    async def _go_on(self) -> None:
-        """The work was left, but not for an end that is decided."""
-        self._calm()
-        self._timed_out = None
-        if not self.leaving:
-            await self._stay_suspended()
-        elif not self.killed:
-            await self._begin_again()
-
     async def _begin_again(self) -> None:
         """It stopped by its own wish, which only a permanent actor outlives."""
         self.drop_timers()
         if self._family is not None:
             await self._family.end(self)
         if not self._ends:
-            self._stopped = True
             await self._stop_actor(STOPPED)
-            self._clear_stop_deadline()
-        if self._ends:
-            return
-        self.leaving = False
-        if self._restarts_anyway():
+        if self._ends or self._restarts_anyway():
             return
         decision = self._decide(None)
         if decision.action is not Action.RESTART:
@@ -256,7 +186,6 @@ class Recovery(Worker):
             assert self._siblings is not None
             self._siblings.escalate(self, error)
         self._end = end
-        self.leaving = True
 
     async def _carry_out(self, decision: Decision["Recovery"], error: Exception | None) -> None:
         """Restart this actor, and the others that share its restart."""
@@ -325,9 +254,9 @@ class Recovery(Worker):
         while siblings.regroup is not None:
             if self._ends or self._restarts_anyway():
                 return False
-            self._queues = True
+            self._awaits_turn = True
             await self._hand_run(functools.partial(_wait_for, siblings.regroup.over))
-            self._queues = False
+            self._awaits_turn = False
         return self._suspension is None
 
     def _revive(self, others: "Iterable[Recovery]", error: Exception | None) -> None:
@@ -377,10 +306,10 @@ class Recovery(Worker):
     async def _start_anew(self, error: Exception | None) -> None:
         if self._family is not None:
             self._family.reset()
-        self._failed = None
+        self._failure = None
         self._stopping_itself = False
         actor = self._renew()
-        self._stopped = False
+        self._on_stop_ran = False
         if await self._hand_run(actor.on_start):
             return
         if error is not None:
@@ -390,10 +319,10 @@ class Recovery(Worker):
 
     def fail_soon(self, error: Exception) -> None:
         """Its children failed too often: it fails as well, after the handler in hand at most."""
-        if self._lives and self._failed is None:
-            self._failed = error
+        if self._lives and self._failure is None:
+            self._failure = error
             self.mailbox.put_first(FAIL)
-            self._hasten(STOP_TIMEOUT, lambda: self._failed is error)
+            self._hasten(STOP_TIMEOUT, lambda: self._failure is error)
 
     def _hasten(self, timeout: float, still: Callable[[], bool]) -> None:
         """Cancel the handler in hand if after that time it still keeps a control item waiting."""
@@ -403,20 +332,6 @@ class Recovery(Worker):
                 self._cancel_hand()
 
         self._rush(timeout, check)
-
-    def take_order(self, order: Order) -> bool:
-        if order is FAIL:
-            self._calm()
-            error, self._failed = self._failed, None
-            if error is not None:  # it has not started anew since
-                raise error
-            return False
-        if order is SUSPEND:
-            return self._suspension is not None
-        if order is OWN_STOP and (not self._stopping_itself or self._end is not None):
-            return False  # a former life's wish, or one that a drain has overtaken
-        self.leaving = True
-        return True
 
     # Between two lives.
 
@@ -442,10 +357,10 @@ class Recovery(Worker):
         suspension.revived.set()
         return suspension.started
 
-    def _end_suspension(self) -> None:
+    def _await_no_life(self) -> None:
         if self._suspension is not None:
             self._suspension.revived.set()
-        if self._queues:
+        if self._awaits_turn:
             self._cancel_hand()
 
     async def _stay_suspended(self) -> None:

@@ -438,14 +438,72 @@ class _TrioHand(Hand):
         self._owners.pop(self._trio.lowlevel.current_task(), None)
 
 
-@asynccontextmanager
-async def _trio_nursery(trio_module: Any, abort: Callable[[], object]) -> AsyncGenerator[Any]:
-    async with trio_module.open_nursery() as nursery:
+class _TrioNursery:
+    """A Trio nursery whose tasks are shielded from what cancels it: that reaches them by `abort`.
+
+    Trio would cancel all of them at once, and a parent might be gone before its children are.
+    """
+
+    def __init__(self, trio_module: Any, nursery: "trio.Nursery", abort: Callable[[], object]):
+        self._trio = trio_module
+        self.nursery = nursery
+        self._abort = abort
+        self._living = 0
+        self._leaving = False
+        self._over: trio.Event = trio_module.Event()
+        self._cancelled = False
+        nursery.start_soon(self._keep, name="greenroom")
+
+    def start(self, work: Work, name: str) -> None:
+        if self._cancelled:
+            raise RuntimeError("the tasks are being cancelled")
+        self._living += 1
+        self.nursery.start_soon(self._run, work, name=name)
+
+    async def _run(self, work: Work) -> None:
         try:
-            yield nursery
-        except BaseException:
-            abort()
+            with self._trio.CancelScope(shield=True):
+                await work()
+        finally:
+            self._living -= 1
+            self._tell_over()
+
+    async def _keep(self) -> None:
+        try:
+            await self._over.wait()
+        except self._trio.Cancelled:
+            self.cancel()
             raise
+
+    def cancel(self) -> None:
+        """The block is cancelled, or has raised."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._abort()
+
+    def leave(self) -> None:
+        """The block has been left: the end of the last task is the nursery's."""
+        self._leaving = True
+        self._tell_over()
+
+    def _tell_over(self) -> None:
+        if self._leaving and not self._living:
+            self._over.set()
+
+
+@asynccontextmanager
+async def _trio_nursery(
+    trio_module: Any, abort: Callable[[], object]
+) -> AsyncGenerator[_TrioNursery]:
+    async with trio_module.open_nursery() as nursery:
+        tasks = _TrioNursery(trio_module, nursery, abort)
+        try:
+            yield tasks
+        except BaseException:
+            tasks.cancel()
+            raise
+        finally:
+            tasks.leave()
 
 
 class _TrioLoop(TaskLoop):
@@ -457,14 +515,16 @@ class _TrioLoop(TaskLoop):
     def nursery(self, abort: Callable[[], object]) -> AbstractAsyncContextManager[Any]:
         return _trio_nursery(self._trio, abort)
 
-    def start(self, nursery: Any, work: Work, name: str, owner: object) -> Hand:
-        nursery.start_soon(work, name=name)
+    def start(self, nursery: _TrioNursery, work: Work, name: str, owner: object) -> Hand:
+        nursery.start(work, name)
         return _TrioHand(self._trio, owner, self._owners)
 
     def owner(self) -> object:
         return self._owners.get(self._trio.lowlevel.current_task())
 
-    def call_later(self, nursery: Any, delay: float, function: Callable[[], object]) -> Timer:
+    def call_later(
+        self, nursery: _TrioNursery, delay: float, function: Callable[[], object]
+    ) -> Timer:
         scope: trio.CancelScope = self._trio.CancelScope()
 
         async def run() -> None:
@@ -472,7 +532,7 @@ class _TrioLoop(TaskLoop):
                 await self._trio.sleep(delay)
                 function()
 
-        nursery.start_soon(run)
+        nursery.nursery.start_soon(run)
         return scope
 
     def thread_waker(self, function: Callable[[], object]) -> Callable[[], None]:

@@ -1,5 +1,6 @@
 """The timers of one actor, and the messages they leave in its mailbox."""
 
+import math
 from collections.abc import Hashable
 
 from ._deadlines import Deadlines
@@ -19,10 +20,15 @@ class Tick:
 class MessageTimer:
     """Puts a message into a mailbox, once or again and again."""
 
-    __slots__ = ("_every", "_key", "_message", "_timers", "_waiting", "tick", "valid")
+    __slots__ = ("_due", "_every", "_key", "_message", "_timers", "_waiting", "tick", "valid")
 
     def __init__(
-        self, timers: "Timers", key: Hashable, message: object, every: float | None
+        self,
+        timers: "Timers",
+        key: Hashable,
+        message: object,
+        delay: float,
+        every: float | None,
     ) -> None:
         self.tick = 0
         self.valid = True
@@ -31,13 +37,23 @@ class MessageTimer:
         self._key = key
         self._message = message
         self._every = every
+        self._due = timers.deadlines.now() + delay
+        timers.deadlines.add(self, delay)
 
     def expire(self) -> None:
         if self._every is not None:
-            self._timers.deadlines.add(self, self._every)
+            self._again(self._every)
         if self._waiting is None:  # a slow actor is not buried under what it can't keep up with
             self._waiting = tick = Tick(self, self._message)
             self._timers.mailbox.offer(tick)
+
+    def _again(self, every: float) -> None:
+        # From when it was due, or each tick's lateness would add up; the periods that a loop which
+        # stood still has missed are left out.
+        deadlines = self._timers.deadlines
+        now = deadlines.now()
+        self._due += every * max(1, math.ceil((now - self._due) / every))
+        deadlines.add(self, self._due - now)
 
     def left(self, tick: Tick) -> None:
         """A message of its has left the mailbox, to be handled or as a dead letter."""
@@ -65,8 +81,7 @@ class Timers:
     def start(self, key: Hashable, message: object, delay: float, every: float | None) -> None:
         """Start a timer in the place of one with that key."""
         self.cancel(key)
-        timer = self._timers[key] = MessageTimer(self, key, message, every)
-        self.deadlines.add(timer, delay)
+        self._timers[key] = MessageTimer(self, key, message, delay, every)
 
     def forget(self, key: Hashable, timer: MessageTimer) -> None:
         """The timer has done what it had to do."""

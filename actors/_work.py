@@ -81,7 +81,6 @@ class Worker(ABC):
         "crashed",
         "handled",
         "in_hand",
-        "leaving",
         "mailbox",
         "table",
     )
@@ -106,10 +105,9 @@ class Worker(ABC):
         self.in_hand: object = NOTHING
         self.handled = 0
         self.crashed = 0
-        self.leaving = False
 
-    async def work(self) -> None:
-        """Handle mail until told to leave."""
+    async def work(self) -> Order:
+        """Handle mail until an order is to be followed, which is returned."""
         mailbox, actor = self.mailbox, self.actor
         queue, new_waiter, table = mailbox.queue, mailbox.new_waiter, self.table
         checkpoint = self.core.loop.checkpoint
@@ -129,7 +127,7 @@ class Worker(ABC):
                     self.in_hand = NOTHING
                     mailbox.took_control()
                     if self.take_order(item):
-                        return
+                        return item
                 else:
                     await self._take_other(item, table)
             self.in_hand = NOTHING
@@ -214,6 +212,8 @@ class Worker(ABC):
         await function(self.actor, [message_in(item) for item in batch])
         self.handled += len(batch)
         self.in_hand = NOTHING
+        if len(batch) == BATCH:
+            await self.core.loop.checkpoint()
 
     def interrupt(self) -> None:
         """An interrupt was put into the mailbox: cancel the handler in hand, if it is for that."""
@@ -232,7 +232,7 @@ class Worker(ABC):
 
     @abstractmethod
     def take_order(self, order: Order) -> bool:
-        """Act on an order; whether to leave the work."""
+        """Whether to leave the work for this order, which may have been overtaken."""
 
     # Accounting.
 

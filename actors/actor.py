@@ -96,8 +96,9 @@ class Actor:
     """One behaviour with its own state: handles one message at a time, in the order told.
 
     Subclass it, mark handlers with `@receive`, and spawn it. Inside, everything happens in the
-    loop's thread, one handler at a time, so state needs no lock. (The model is Hewitt's; the
-    callbacks' meanings follow Erlang/OTP's `gen_server`.)
+    loop's thread, one handler at a time, so state needs no lock. From another thread use the
+    actor's ref: the methods here raise `RuntimeError` there, `publish` apart. (The model is
+    Hewitt's; the callbacks' meanings follow Erlang/OTP's `gen_server`.)
     """
 
     mailbox_size: ClassVar[int] = 1024
@@ -223,10 +224,12 @@ class Actor:
 
         `key`: a timer of the same key is replaced, even if its message is queued already (then a
         dead letter, `replaced`); by default the message's type. Seconds are finite, `delay` at
-        least 0, `every` above 0, else `ValueError`; a timer is late by a sixty-fourth at most, each
-        time. A message that finds the mailbox full is a dead letter; while one waits to be handled,
-        the same timer adds no further one. A restart and the end cancel all timers, also those
-        whose message is queued. (Keyed timers that cannot outlive a restart are Akka's.)
+        least 0, `every` above 0, else `ValueError`. A timer is late by a sixty-fourth at most, and
+        periods count from when it was due, so that this does not add up; those missed while the
+        loop stood still are left out. A message that finds the mailbox full is a dead letter; while
+        one waits to be handled, the same timer adds no further one. A restart and the end cancel
+        all timers, also those whose message is queued. (Keyed timers that cannot outlive a restart
+        are Akka's.)
         """
         if not 0 <= delay < math.inf:
             raise ValueError(f"a timer's delay is at least 0 seconds and finite, not {delay}")

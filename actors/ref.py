@@ -160,7 +160,10 @@ class ActorRef:
         return self._cell.kill()
 
     def wait(self) -> Awaitable[None]:
-        """Wait for the actor's end, `on_stop` and cleanup included."""
+        """Wait for the actor's end, `on_stop` and cleanup included.
+
+        The await, as that of `drain`, `stop` and `kill`, raises `RuntimeError` in another thread.
+        """
         return self._cell
 
     def _call(self, end: Callable[[], object]) -> None:

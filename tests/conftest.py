@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+# What test files share is in modules beside them, and says as much as they do when it fails.
+pytest.register_assert_rewrite("tests.actors", "tests.testing", "tests.transport")
+
 ROOT = Path(__file__).parent.parent
 START = 30.0
 """Seconds a server may take to listen (the machine may be busy)."""

@@ -25,10 +25,10 @@ FLOORS = {
         *("registry", "groups"),
         *("telemetry", "actor"),
         *("_dispatch", "_core"),
-        *("_work", "_family"),
-        *("_recovery", "_cell"),
-        *("system", "pool"),
-        "testing",
+        *("_work", "_ending"),
+        *("_family", "_recovery"),
+        *("_cell", "system"),
+        *("pool", "testing"),
     ),
     "actors.testing": (
         *("_schedule", "_loop"),
@@ -238,12 +238,16 @@ def test_the_runtime_knows_nothing_of_the_packages_above() -> None:
 def test_no_drawers_and_no_long_files(package: str) -> None:
     assert not DRAWERS & {path.stem.strip("_") for path in files(package)}
     assert not DRAWERS & {path.name for path in folder(package).rglob("*") if path.is_dir()}
-    long = {
-        path.name: length
-        for path in files(package)
-        if (length := len(path.read_text().splitlines())) > LINES
-    }
-    assert not long
+    assert not long_files(package)
+
+
+def test_no_long_file_of_tests() -> None:
+    assert not long_files("tests")
+
+
+def long_files(package: str) -> dict[str, int]:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in files(package)}
+    return {name: length for name, length in lengths.items() if length > LINES}
 
 
 @pytest.mark.parametrize("package", FLOORS)

@@ -36,7 +36,7 @@ class Records(Instrument):
         self.moments.append(("crashed", ref.name))
         self.errors.append(error)
 
-    def restarted(self, ref: ActorRef, error: Exception) -> None:
+    def restarted(self, ref: ActorRef, error: Exception | None) -> None:
         self.moments.append(("restarted", ref.name))
 
     def stopped(self, ref: ActorRef) -> None:

@@ -248,6 +248,34 @@ async def test_a_cancelled_asker_leaves_nothing(system: ActorSystem, records: An
     assert records.dead() == [(Double(1), "abandoned")]
 
 
+async def test_an_ask_awaited_after_its_awaiter_was_cancelled_has_no_reply(
+    system: ActorSystem,
+) -> None:
+    ref = await system.spawn(Answering)
+    busy = await held(ref)
+    asked = ref.ask(Double(1), timeout=LONG)
+    with anyio.move_on_after(0.01):
+        await asked
+    busy.gate.set()
+    with pytest.raises(ActorError, match="given up"):
+        await asked
+
+
+async def test_two_tasks_may_await_one_ask(system: ActorSystem) -> None:
+    busy = await held(await system.spawn(Answering))
+    answers: list[str] = []
+
+    async def wait() -> None:
+        answers.append(await busy.asked)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        busy.gate.set()
+    assert answers == ["late or not"] * 2
+
+
 @pytest.mark.parametrize("how", ["timeout", "cancel"])
 async def test_an_ask_that_waited_for_room_and_gave_up_never_asked(
     system: ActorSystem, records: Any, how: str

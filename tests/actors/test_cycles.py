@@ -1,5 +1,6 @@
 """Asks in a circle: each actor would wait for the next one's answer until it gives up."""
 
+import asyncio
 import re
 from collections.abc import Awaitable
 from typing import Any
@@ -204,3 +205,88 @@ def test_it_fails_exactly_where_somebody_is_asked_twice(path: list[int]) -> None
 
     for backend in ("asyncio", "trio"):
         anyio.run(main, backend=backend)
+
+
+class Halt(Message):
+    pass
+
+
+class Who(Request[str]):
+    pass
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_task_made_by_a_handler_is_not_the_actor(system: ActorSystem) -> None:
+    """Only asyncio lets a handler make a task that outlives it."""
+
+    class Maker(Actor):
+        @receive
+        async def note(self, message: Halt) -> None:
+            self.task = asyncio.create_task(self.from_outside(self.ref))
+
+        @receive
+        async def who(self, request: Who) -> str:
+            return self.ref.name
+
+        async def from_outside(self, ref: ActorRef) -> str:
+            return await ref.ask(Who(), timeout=5)
+
+    maker = Maker()
+    ref = await system.spawn(lambda: maker, name="maker")
+    ref.tell(Halt())
+    await anyio.wait_all_tasks_blocked()
+    assert await maker.task == "maker"
+
+
+class Asks(Message):
+    whom: ActorRef
+    how: str
+
+
+class Generation(Actor):
+    """Asks another one, which interrupts it."""
+
+    @receive(interruptible=True)
+    async def generate(self, message: Asks) -> None:
+        await message.whom.ask(Back(self.ref, message.how), timeout=LONG)
+
+    @receive(interrupt=True)
+    async def halt(self, message: Halt) -> None:
+        pass
+
+    @receive(interrupt=True)
+    async def halt_and_say(self, request: Who) -> str:
+        return "halted"
+
+
+class Back(Request[str]):
+    whom: ActorRef
+    how: str
+
+
+class Stopper(Actor):
+    def __init__(self, answers: list[Any]) -> None:
+        self.answers = answers
+
+    @receive
+    async def back(self, request: Back) -> str:
+        try:
+            if request.how == "tell":
+                request.whom.tell(Halt())
+            self.answers.append(await request.whom.ask(Who(), timeout=LONG))
+        except AskCycle as error:
+            self.answers.append(error)
+        return ""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("how", ["ask", "tell"])
+async def test_who_is_interrupted_waits_for_nobody(system: ActorSystem, how: str) -> None:
+    answers: list[Any] = []
+    generation = await system.spawn(Generation)
+    stopper = await system.spawn(lambda: Stopper(answers))
+    generation.tell(Asks(stopper, how))
+    while not answers:
+        await anyio.lowlevel.checkpoint()
+    assert answers == ["halted"]

@@ -2,8 +2,7 @@
 
 import itertools
 import math
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -11,40 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import HandlerTimeout, Intensity, Restart
-from actors.supervision import (
-    Action,
-    Backoff,
-    Decision,
-    Directive,
-    Strategy,
-    Supervisor,
-    directive_for,
+from actors import Intensity, Restart
+from actors.supervision import Action, Backoff, Decision, Directive, Strategy, Supervisor
+from tests.actors.supervisor import (
+    BY_ITSELF,
+    OFTEN,
+    PERMANENT,
+    RESTART,
+    RESUME,
+    STOP,
+    TEMPORARY,
+    TRANSIENT,
+    family,
+    supervisor,
 )
-
-PERMANENT, TRANSIENT, TEMPORARY = Restart.PERMANENT, Restart.TRANSIENT, Restart.TEMPORARY
-RESTART, RESUME, STOP = Directive.RESTART, Directive.RESUME, Directive.STOP
-BY_ITSELF = None
-OFTEN = Intensity(restarts=1000)
-
-
-def no_random() -> float:
-    raise AssertionError("without a backoff there is no chance")
-
-
-def supervisor(
-    strategy: Strategy = Strategy.ONE_FOR_ONE,
-    intensity: Intensity = OFTEN,
-    backoff: Backoff | None = None,
-    random: Callable[[], float] = no_random,
-) -> Supervisor[Any]:
-    return Supervisor(strategy, intensity, backoff, random)
-
-
-def family(*restarts: Restart) -> dict[str, Restart]:
-    """Children called a, b, c in order of start."""
-    return dict(zip("abcdefgh", restarts, strict=False))
-
 
 # The model: all that ever happened is kept, and looked through anew each time. Numbers are exact,
 # for every time is a multiple of a half, and coarse, so that limits are met.
@@ -222,6 +201,36 @@ def test_a_parents_life_agrees_with_the_model(
             parent.fail(child, what)
 
 
+@pytest.mark.parametrize("strategy", Strategy)
+def test_every_small_family_agrees_with_the_model(strategy: Strategy) -> None:
+    """All families of up to four, each of their children failing in each way."""
+    checked = 0
+    for size in range(1, 5):
+        for restarts in itertools.product(Restart, repeat=size):
+            children = dict(enumerate(restarts))
+            for child, directive in itertools.product(children, [*Directive, BY_ITSELF]):
+                for intensity in (OFTEN, Intensity(restarts=0)):
+                    decision = supervisor(strategy, intensity).decide(
+                        child, children, 0.0, directive
+                    )
+                    expected = Model(strategy, intensity, None).decide(
+                        child, list(children.items()), Fraction(0), directive, 0.0
+                    )
+                    assert as_the_model_says_it(decision) == expected
+                    checked += 1
+    assert checked == sum(3**size * size * 4 * 2 for size in range(1, 5))
+
+
+@settings(deadline=None)
+@given(intensity=intensities, moments=st.lists(gaps, max_size=40).map(itertools.accumulate))
+def test_every_window_agrees_with_the_model(intensity: Intensity, moments: Iterator[float]) -> None:
+    one, model = supervisor(intensity=intensity), Model(Strategy.ONE_FOR_ONE, intensity, None)
+    for now in moments:
+        action = one.decide("a", family(TRANSIENT), now, RESTART).action
+        expected, *_ = model.decide(0, [(0, TRANSIENT)], Fraction(now), RESTART, 0.0)
+        assert action.value == expected
+
+
 # Which failures lead to a restart, and whom it touches.
 
 
@@ -269,327 +278,11 @@ def test_a_restart_stops_in_reverse_and_starts_in_order_all_but_temporary_siblin
     assert decision == Decision(Action.RESTART, tuple(stop), tuple(start))
 
 
-@pytest.mark.parametrize("strategy", Strategy)
-def test_every_small_family_agrees_with_the_model(strategy: Strategy) -> None:
-    """All families of up to four, each of their children failing in each way."""
-    checked = 0
-    for size in range(1, 5):
-        for restarts in itertools.product(Restart, repeat=size):
-            children = dict(enumerate(restarts))
-            for child, directive in itertools.product(children, [*Directive, BY_ITSELF]):
-                for intensity in (OFTEN, Intensity(restarts=0)):
-                    decision = supervisor(strategy, intensity).decide(
-                        child, children, 0.0, directive
-                    )
-                    expected = Model(strategy, intensity, None).decide(
-                        child, list(children.items()), Fraction(0), directive, 0.0
-                    )
-                    assert as_the_model_says_it(decision) == expected
-                    checked += 1
-    assert checked == sum(3**size * size * 4 * 2 for size in range(1, 5))
-
-
 def test_a_child_nobody_knows_is_an_error_and_changes_nothing() -> None:
     once = supervisor(intensity=Intensity(1))
     with pytest.raises(KeyError):
         once.decide("b", family(PERMANENT), 0.0, RESTART)
     assert once.decide("a", family(PERMANENT), 0.0, RESTART).action is Action.RESTART
-
-
-# The intensity.
-
-
-@pytest.mark.parametrize(
-    ("last", "action"), [(4.875, Action.ESCALATE), (5.0, Action.RESTART), (5.125, Action.RESTART)]
-)
-def test_a_restart_exactly_so_long_ago_no_longer_counts(last: float, action: Action) -> None:
-    often = supervisor(intensity=Intensity(restarts=2, seconds=5.0))
-    children = family(TRANSIENT)
-    for now in (0.0, 1.0):
-        assert often.decide("a", children, now, RESTART).action is Action.RESTART
-    assert often.decide("a", children, last, RESTART).action is action
-
-
-def test_the_window_slides() -> None:
-    often = supervisor(intensity=Intensity(restarts=2, seconds=5.0))
-    moments = {0.0: True, 4.0: True, 5.0: True, 8.875: False, 9.0: True, 9.5: False, 10.0: True}
-    actions = [often.decide("a", family(TRANSIENT), now, RESTART).action for now in moments]
-    assert actions == [
-        Action.RESTART if restarted else Action.ESCALATE for restarted in moments.values()
-    ]
-
-
-@settings(deadline=None)
-@given(intensity=intensities, moments=st.lists(gaps, max_size=40).map(itertools.accumulate))
-def test_every_window_agrees_with_the_model(intensity: Intensity, moments: Iterator[float]) -> None:
-    one, model = supervisor(intensity=intensity), Model(Strategy.ONE_FOR_ONE, intensity, None)
-    for now in moments:
-        action = one.decide("a", family(TRANSIENT), now, RESTART).action
-        expected, *_ = model.decide(0, [(0, TRANSIENT)], Fraction(now), RESTART, 0.0)
-        assert action.value == expected
-
-
-def test_an_escalation_stops_all_children_in_reverse_the_failed_one_included() -> None:
-    for strategy in Strategy:
-        children = family(TRANSIENT, TEMPORARY, PERMANENT)
-        decision = supervisor(strategy, Intensity(restarts=0)).decide("b", children, 0.0, RESTART)
-        assert decision == Decision(Action.END)  # temporary: no restart, so no escalation
-        decision = supervisor(strategy, Intensity(restarts=0)).decide("a", children, 0.0, RESTART)
-        assert decision == Decision(Action.ESCALATE, ("c", "b", "a"))
-
-
-@pytest.mark.parametrize("strategy", Strategy)
-def test_the_children_share_one_window_and_a_group_takes_one_place(strategy: Strategy) -> None:
-    children = family(PERMANENT, TRANSIENT, PERMANENT)
-    twice = supervisor(strategy, Intensity(restarts=2, seconds=5.0))
-    assert twice.decide("a", children, 0.0, RESTART).action is Action.RESTART
-    assert twice.decide("b", children, 0.0, RESTART).action is Action.RESTART
-    assert twice.decide("c", children, 0.0, RESTART).action is Action.ESCALATE
-
-
-@pytest.mark.parametrize("restart", Restart)
-@pytest.mark.parametrize("directive", [*Directive, BY_ITSELF])
-def test_a_restart_takes_a_place_and_nothing_else_does(
-    restart: Restart, directive: Directive | None
-) -> None:
-    once = supervisor(intensity=Intensity(restarts=1, seconds=5.0))
-    children = family(restart, PERMANENT)
-    restarted = once.decide("a", children, 0.0, directive).action is Action.RESTART
-    followed = once.decide("b", children, 0.0, RESTART).action
-    assert followed is (Action.ESCALATE if restarted else Action.RESTART)
-
-
-def test_without_room_what_is_no_restart_does_not_escalate() -> None:
-    never = supervisor(intensity=Intensity(restarts=0))
-    children = family(TRANSIENT)
-    assert never.decide("a", children, 0.0, RESUME) == Decision(Action.RESUME)
-    assert never.decide("a", children, 0.0, BY_ITSELF) == Decision(Action.END)
-    assert never.decide("a", children, 0.0, STOP) == Decision(Action.END)
-
-
-def test_an_intensity_may_never_forget() -> None:
-    once = supervisor(intensity=Intensity(restarts=1, seconds=math.inf))
-    assert once.decide("a", family(TRANSIENT), 0.0, RESTART).action is Action.RESTART
-    assert once.decide("a", family(TRANSIENT), 1e12, RESTART).action is Action.ESCALATE
-
-
-def test_the_window_holds_no_more_than_it_needs() -> None:
-    long = supervisor(intensity=Intensity(restarts=3, seconds=1.0))
-    for now in range(100):
-        assert long.decide("a", family(TRANSIENT), float(now), RESTART).action is Action.RESTART
-        assert len(long._times) == 1
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        *(("restarts", value) for value in (-1, math.nan, math.inf, -math.inf)),
-        *(("seconds", value) for value in (0, -1.0, math.nan)),
-    ],
-)
-def test_an_intensity_must_make_sense(field: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^{field} must be .*, not {value}$"):
-        Intensity(**{field: value})
-
-
-def test_an_intensity_may_be_the_least() -> None:
-    assert Intensity(restarts=False).restarts == 0
-    assert Intensity(restarts=10**400).restarts == 10**400
-    assert Intensity(seconds=5e-324).seconds > 0
-
-
-# The backoff.
-
-
-def delays(backoff: Backoff, failures: list[float], chance: float = 0.5) -> list[float]:
-    """What one child that fails at those times waits."""
-    one = supervisor(backoff=backoff, random=lambda: chance)
-    return [one.decide("a", family(PERMANENT), now, RESTART).delay for now in failures]
-
-
-def test_the_delay_doubles_from_the_minimum_to_the_maximum() -> None:
-    backoff = Backoff(minimum=0.5, maximum=5.0, factor=2.0, jitter=0)
-    assert delays(backoff, [0.0] * 6) == [0.5, 1, 2, 4, 5, 5]
-
-
-def test_without_a_backoff_there_is_no_delay_and_nothing_is_left_to_chance() -> None:
-    assert supervisor(random=no_random).decide("a", family(PERMANENT), 0.0, RESTART).delay == 0
-
-
-def test_the_jitter_spreads_to_either_side_within_the_bounds() -> None:
-    backoff = Backoff(minimum=1.0, maximum=16.0, factor=4.0, jitter=0.25)
-    assert delays(backoff, [0.0] * 4, chance=0.0) == [1, 3, 12, 12]
-    assert delays(backoff, [0.0] * 4, chance=0.5) == [1.125, 4, 14, 14]
-    assert delays(backoff, [0.0] * 4, chance=1.0) == [1.25, 5, 16, 16]
-    rounded = Backoff(minimum=0.3, maximum=0.9, factor=4.0, jitter=1)
-    assert rounded.delay(2, 1.0) == 0.9 < 0.3 + (0.9 - 0.3)
-
-
-@pytest.mark.parametrize(
-    ("calm", "quiet", "delay"),
-    [
-        (None, 7.875, 2),  # by default it is the maximum
-        (None, 8.0, 1),
-        (3.0, 2.875, 2),
-        (3.0, 3.0, 1),
-        (0.0, 0.0, 1),
-        (math.inf, 1e12, 2),
-    ],
-)
-def test_calm_resets_it_counted_from_when_the_restart_was_due(
-    calm: float | None, quiet: float, delay: float
-) -> None:
-    backoff = Backoff(minimum=1.0, maximum=8.0, jitter=0, calm=calm)
-    assert delays(backoff, [0.0, 1.0 + quiet]) == [1, delay]
-
-
-def test_a_long_delay_is_no_calm() -> None:
-    backoff = Backoff(minimum=4.0, maximum=4.0, factor=1.0, jitter=0, calm=4.0)
-    one = supervisor(backoff=backoff, random=lambda: 0.5)
-    for nth in range(1, 5):  # each time it crashes as soon as it is up
-        one.decide("a", family(PERMANENT), 4.0 * nth, RESTART)
-        assert one._rows["a"] == (nth, 4.0 * (nth + 1))
-
-
-def test_each_child_has_a_row_of_its_own_whoever_restarts_it() -> None:
-    backoff = Backoff(minimum=1.0, maximum=64.0, jitter=0)
-    group = supervisor(Strategy.ONE_FOR_ALL, backoff=backoff, random=lambda: 0.5)
-    children = family(PERMANENT, PERMANENT)
-    waited = [group.decide(child, children, 0.0, RESTART).delay for child in "aaabab"]
-    assert waited == [1, 2, 4, 1, 8, 2]
-
-
-def test_only_restarts_count_in_the_row_those_after_ending_by_itself_too() -> None:
-    backoff = Backoff(minimum=1.0, maximum=64.0, jitter=0)
-    one = supervisor(backoff=backoff, random=lambda: 0.5)
-    ways = [RESTART, RESUME, BY_ITSELF, RESUME, RESTART]
-    waited = [one.decide("a", family(PERMANENT), 0.0, way).delay for way in ways]
-    assert waited == [1, 0, 2, 0, 4]
-
-
-class Child:
-    """Something that a weak reference can watch."""
-
-
-@pytest.mark.parametrize("way", ["forget", "end"])
-def test_a_child_that_is_gone_is_forgotten(way: str) -> None:
-    backoff = Backoff(minimum=1.0, maximum=64.0, jitter=0)
-    one = supervisor(backoff=backoff, random=lambda: 0.5)
-    child = Child()
-    watch = weakref.ref(child)
-    assert [one.decide(child, {child: TRANSIENT}, 0.0, RESTART).delay for _ in "12"] == [1, 2]
-    assert watch() in one._rows
-    if way == "forget":
-        one.forget(child)
-    else:
-        one.decide(child, {child: TRANSIENT}, 0.0, BY_ITSELF)
-    assert one.decide(child, {child: TRANSIENT}, 0.0, RESTART).delay == 1  # a row of its own anew
-    one.forget(child)
-    one.forget(child)  # twice is fine
-    del child
-    assert watch() is None
-
-
-seconds = st.just(0.0) | st.floats(1e-9, 1e9)
-
-
-@settings(deadline=None)
-@given(
-    bounds=st.tuples(seconds, seconds).map(sorted),
-    factor=st.floats(1, 1e6),
-    jitter=st.floats(0, 1),
-    nth=st.integers(1, 50) | st.integers(1, 10**18),
-    chance=st.floats(0, 1),
-)
-def test_no_delay_is_out_of_bounds_or_overflows(
-    bounds: list[float], factor: float, jitter: float, nth: int, chance: float
-) -> None:
-    minimum, maximum = bounds
-    delay = Backoff(minimum, maximum, factor, jitter).delay(nth, chance)
-    assert minimum <= delay <= maximum
-    plain = Backoff(minimum, maximum, factor, jitter=0).delay(nth, chance)
-    assert plain * (1 - jitter) * (1 - 1e-12) <= delay <= plain * (1 + jitter) * (1 + 1e-12)
-    if nth <= 50:
-        exact = min(Fraction(maximum), Fraction(minimum) * Fraction(factor) ** (nth - 1))
-        assert plain == pytest.approx(float(exact), rel=1e-12, abs=0)
-    later = Backoff(minimum, maximum, factor, jitter=0).delay(nth + 1, chance)
-    assert later >= plain
-
-
-def test_a_very_long_row_waits_the_maximum_but_zero_stays_zero() -> None:
-    assert Backoff(minimum=0.1, maximum=10.0, jitter=0).delay(10**18, 0.5) == 10.0
-    assert Backoff(minimum=0.0, maximum=10.0, jitter=0.5).delay(10**18, 0.5) == 0.0
-    assert Backoff(minimum=0.1, maximum=10.0, factor=1, jitter=0).delay(10**18, 0.5) == 0.1
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        *(("minimum", value) for value in (-0.1, math.nan, math.inf)),
-        *(("maximum", value) for value in (0.05, math.nan, math.inf)),
-        *(("factor", value) for value in (0.5, math.nan, math.inf)),
-        *(("jitter", value) for value in (-0.1, 1.5, math.nan)),
-        *(("calm", value) for value in (-1.0, math.nan)),
-    ],
-)
-def test_a_backoff_must_make_sense(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"^{field} must be .*, not {value}$"):
-        Backoff(**{field: value})
-
-
-def test_a_backoff_may_be_at_its_limits() -> None:
-    assert Backoff(minimum=0, maximum=0, factor=1, jitter=0, calm=0).delay(9, 0.5) == 0
-    assert Backoff(minimum=2, maximum=2, factor=1, jitter=1, calm=math.inf).delay(9, 0.5) == 2
-
-
-# Directives.
-
-
-class Root(Exception):
-    pass
-
-
-class Left(Root):
-    pass
-
-
-class Right(Root, LookupError):
-    pass
-
-
-class Both(Left, Right):
-    pass
-
-
-KINDS = [Exception, LookupError, Root, Left, Right, Both]
-
-
-@settings(deadline=None)
-@given(
-    kind=st.sampled_from(KINDS),
-    directives=st.dictionaries(st.sampled_from(KINDS), st.sampled_from(Directive)),
-)
-def test_the_nearest_class_says_what_an_error_calls_for(
-    kind: type[Exception], directives: dict[type[Exception], Directive]
-) -> None:
-    error = kind()
-    near = [each for each in directives if isinstance(error, each)]
-    near.sort(key=kind.mro().index)
-    assert directive_for(error, directives) is (directives[near[0]] if near else RESTART)
-
-
-@pytest.mark.parametrize(
-    ("error", "directive"),
-    [
-        (KeyError(), RESUME),  # a LookupError
-        (HandlerTimeout(), STOP),  # an ActorError first, but a TimeoutError, an OSError too
-        (ValueError(), RESTART),
-        (ExceptionGroup("of a task group", [KeyError()]), RESTART),
-    ],
-)
-def test_what_some_errors_call_for(error: Exception, directive: Directive) -> None:
-    directives = {LookupError: RESUME, OSError: STOP}
-    assert directive_for(error, directives) is directive
 
 
 # The parts.

@@ -18,7 +18,9 @@ from actors import (
     Restart,
     receive,
 )
+from actors.testing import Schedule, TestKit, play
 
+BOTH = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 pytestmark = pytest.mark.anyio
 
 LONG = 1000.0
@@ -290,6 +292,25 @@ async def test_a_batch_is_bounded(system: ActorSystem) -> None:
     assert [number for batch in batches for number in batch] == list(range(300))
 
 
+async def test_a_full_batch_lets_others_have_a_turn(system: ActorSystem) -> None:
+    class Turns(Batching):
+        mailbox_size = 128 * 20
+
+    ref = await system.spawn(Turns)
+    ref.tell(Hold())
+    await Turns.entered.wait()
+    for number in range(128 * 20):
+        ref.tell(Note(number))
+    asked = ref.ask(Seen())
+    Turns.gate.set()
+    turns = 0
+    while not asked.done:  # type: ignore[attr-defined]
+        await anyio.lowlevel.checkpoint()
+        turns += 1
+    assert turns >= 20
+    assert len(await asked) == 20
+
+
 async def test_a_crash_takes_the_whole_batch(system: ActorSystem, log: Any) -> None:
     ref = await system.spawn(Batching, restart=Restart.TRANSIENT)
     ref.tell(Hold())
@@ -320,6 +341,33 @@ async def test_a_kill_makes_dead_letters_of_a_batch_in_hand(
     assert system.stats().in_hand == 3
     await ref.kill()
     assert records.dead() == [(Note(number), "killed") for number in range(3)]
+
+
+@BOTH
+def test_a_batch_that_a_timer_began_is_interrupted(backend: str) -> None:
+    async def body(kit: TestKit) -> None:
+        halted: list[float] = []
+
+        class Batches(Actor):
+            async def on_start(self) -> None:
+                self.start_timer(Note(1), 1.0)
+
+            @receive(interruptible=True)
+            async def notes(self, messages: list[Note]) -> None:
+                await kit.advance(LONG)
+
+            @receive(interrupt=True)
+            async def halt(self, message: Halt) -> None:
+                halted.append(kit.time)
+
+        ref = await kit.spawn(Batches)
+        await kit.advance(2.0)
+        ref.tell(Halt())
+        await kit.settle()
+        assert len(halted) == 1
+        assert halted[0] < 2.1, "not when the batch is done"
+
+    play(body, Schedule(), backend=backend)
 
 
 async def test_a_batch_that_is_full_lets_waiting_tellers_in(system: ActorSystem) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from actors import (
-    Actor,
     ActorRef,
     ActorSystem,
     Envelope,
@@ -22,6 +21,7 @@ from actors import (
     receive,
 )
 from actors.groups import Groups
+from tests.actors.work import Doer, hold
 
 TOPICS = ["one", "two"]
 
@@ -52,7 +52,7 @@ class Crash(Message):
     pass
 
 
-class Member(Actor):
+class Member(Doer):
     def __init__(self) -> None:
         self.heard: list[int] = []
 
@@ -263,16 +263,6 @@ async def test_topics_by_prefix(system: ActorSystem) -> None:
 class Crowded(Member):
     mailbox_size: ClassVar[int] = 1
 
-    @receive
-    async def hold(self, hold: "Hold") -> None:
-        hold.entered.set()
-        await hold.gate.wait()
-
-
-class Hold(Message):
-    entered: Any
-    gate: Any
-
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
@@ -294,15 +284,13 @@ async def test_a_publish_never_blocks_a_full_member_decides(
     full, other = await system.spawn(Full), await system.spawn(Member)
     await full.ask(Join("room"))
     await other.ask(Join("room"))
-    entered, gate = anyio.Event(), anyio.Event()
-    await full.tell(Hold(entered, gate))
-    await entered.wait()
+    held = await hold(full)
     system.publish("room", Said(1))
     system.publish("room", Said(2))
     assert await other.ask(Heard()) == [1, 2]
     (letter,) = records.letters
     assert letter.reason == reason
-    gate.set()
+    held.gate.set()
     await anyio.wait_all_tasks_blocked()
     assert await full.ask(Heard()) == kept
 
@@ -311,13 +299,11 @@ async def test_a_publish_never_blocks_a_full_member_decides(
 async def test_an_ending_member_hears_no_more(system: ActorSystem, records: Any) -> None:
     ref = await system.spawn(Crowded)
     await ref.ask(Join("room"))
-    entered, gate = anyio.Event(), anyio.Event()
-    ref.tell(Hold(entered, gate))
-    await entered.wait()
+    held = await hold(ref)
     ending = ref.drain()
     assert system.members("room") == []
     system.publish("room", Said(1))
-    gate.set()
+    held.gate.set()
     await ending
     assert records.letters == []
 

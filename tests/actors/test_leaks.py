@@ -20,6 +20,7 @@ from actors import (
     Restart,
     receive,
 )
+from tests.actors.work import Do, Doer
 
 pytestmark = pytest.mark.anyio
 
@@ -112,6 +113,24 @@ async def test_a_ref_kept_keeps_no_state(system: ActorSystem) -> None:
     gc.collect()
     assert made[0]() is None
     assert ref.name
+
+
+async def test_a_ref_kept_after_a_crash_keeps_no_state(
+    system: ActorSystem, records: Any, log: Any
+) -> None:
+    alive: list[weakref.ref[Actor]] = []
+
+    async def fail(actor: Actor) -> None:
+        alive.append(weakref.ref(actor))
+        raise ValueError("boom")
+
+    ref = await system.spawn(Doer)
+    ref.tell(Do(fail))
+    await ref.wait()
+    log.clear()  # these keep the error, and so its traceback
+    records.errors.clear()
+    gc.collect()
+    assert alive[0]() is None
 
 
 async def test_a_restart_lets_go_of_the_old_state(

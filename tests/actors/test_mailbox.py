@@ -11,19 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from actors import MailboxFull, Overflow, Reason
 from actors import mailbox as mailbox_module
 from actors.mailbox import DONE, Control, Mailbox, Waiting
+from tests.actors.consumer import FakeWaiter, take
 
 
-class FakeWaiter:
-    """A parked task, by hand."""
-
-    def __init__(self) -> None:
-        self.woken = 0
-
-    def done(self) -> bool:
-        return self.woken > 0
-
-    def set_result(self, result: None, /) -> None:
-        self.woken += 1
+class Waiter(FakeWaiter):
+    """One whose task is awaited by a test."""
 
     def __await__(self) -> Generator[Any, Any, None]:
         while not self.done():
@@ -37,19 +29,9 @@ class Cancelled(BaseException):
 def make(capacity: int, overflow: Overflow = Overflow.WAIT) -> tuple[Mailbox, list[Any]]:
     dropped: list[Any] = []
     mailbox = Mailbox(
-        capacity, overflow, lambda item, reason: dropped.append((item, reason)), FakeWaiter
+        capacity, overflow, lambda item, reason: dropped.append((item, reason)), Waiter
     )
     return mailbox, dropped
-
-
-def take(mailbox: Mailbox) -> object:
-    """Take one item as the consumer does."""
-    item = mailbox.queue.popleft()
-    if mailbox.waiting:
-        mailbox.admit(item)
-    if isinstance(item, Control):
-        mailbox.took_control()
-    return item
 
 
 class Teller:
@@ -89,7 +71,7 @@ class MailboxMachine(RuleBasedStateMachine):
         self.told = 0
         self.refused = 0
         self.closed: Reason | None = None
-        self.parked: FakeWaiter | None = None
+        self.parked: Waiter | None = None
 
     def mails(self) -> int:
         return sum(isinstance(item, int) for item in self.queue)
@@ -208,7 +190,7 @@ class MailboxMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.queue)
     @rule()
     def park(self) -> None:
-        self.parked = self.mailbox.waiter = FakeWaiter()
+        self.parked = self.mailbox.waiter = Waiter()
 
     @rule(reason=st.sampled_from([Reason.STOPPED, Reason.KILLED]))
     def close(self, reason: Reason) -> None:
@@ -265,7 +247,7 @@ def test_a_mailbox_holds_at_least_one() -> None:
 
 def test_a_burst_costs_one_wake_up() -> None:
     mailbox, _ = make(10)
-    mailbox.waiter = waiter = FakeWaiter()
+    mailbox.waiter = waiter = Waiter()
     for number in range(5):
         mailbox.put(number)
     assert waiter.woken == 1
@@ -274,7 +256,7 @@ def test_a_burst_costs_one_wake_up() -> None:
 
 def test_a_waiter_that_is_done_is_not_woken_again() -> None:
     mailbox, _ = make(10)
-    mailbox.waiter = waiter = FakeWaiter()
+    mailbox.waiter = waiter = Waiter()
     waiter.set_result(None)  # as a cancelled future is done
     mailbox.put(1)
     assert waiter.woken == 1

@@ -15,38 +15,21 @@ from actors import (
     ActorSystem,
     End,
     Intensity,
-    Message,
     Request,
     Restart,
     receive,
 )
 from actors.supervision import Action, Directive, Supervisor
+from tests.actors.stateful import Crash, Note, Seen, Stateful
+from tests.actors.work import Do
 
 pytestmark = pytest.mark.anyio
 
 
-class Note(Message):
-    number: int
-
-
-class Crash(Message):
-    pass
-
-
-class Do(Message):
-    """Await `function(actor)`."""
-
-    function: Any
-
-
-class Seen(Request[list[int]]):
-    pass
-
-
-class Keeper(Actor):
+class Keeper(Stateful):
     def __init__(self, book: list[Any]) -> None:
+        super().__init__()
         self.book = book
-        self.seen: list[int] = []
 
     async def on_start(self) -> None:
         self.book.append("start")
@@ -56,22 +39,6 @@ class Keeper(Actor):
 
     async def on_stop(self, end: End) -> None:
         self.book.append(end.how)
-
-    @receive
-    async def note(self, note: Note) -> None:
-        self.seen.append(note.number)
-
-    @receive
-    async def crash(self, crash: Crash) -> None:
-        raise ValueError("boom")
-
-    @receive
-    async def do(self, do: Do) -> None:
-        await do.function(self)
-
-    @receive
-    async def tell_seen(self, request: Seen) -> list[int]:
-        return self.seen
 
 
 async def spawn(system: ActorSystem, book: list[Any], **options: Any) -> ActorRef:

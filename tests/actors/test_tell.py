@@ -7,7 +7,6 @@ import pytest
 
 from actors import (
     Actor,
-    ActorRef,
     ActorSystem,
     MailboxFull,
     Message,
@@ -16,6 +15,7 @@ from actors import (
     Request,
     receive,
 )
+from tests.actors.work import Doer, hold
 
 pytestmark = pytest.mark.anyio
 
@@ -28,29 +28,17 @@ class Special(Note):
     pass
 
 
-class Hold(Message):
-    """Stay in the handler until the gate opens."""
-
-    entered: Any
-    gate: Any
-
-
 class Seen(Request[list[object]]):
     """What was handled so far. Also says that all told before is done."""
 
 
-class Log(Actor):
+class Log(Doer):
     def __init__(self) -> None:
         self.seen: list[object] = []
 
     @receive
     async def note(self, note: Note) -> None:
         self.seen.append(note.number)
-
-    @receive
-    async def hold(self, hold: Hold) -> None:
-        hold.entered.set()
-        await hold.gate.wait()
 
     @receive
     async def tell_seen(self, request: Seen) -> list[object]:
@@ -71,14 +59,6 @@ class DroppingNewest(Small):
 
 class DroppingOldest(Small):
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
-
-
-async def hold(ref: ActorRef) -> anyio.Event:
-    """Have the actor busy until the event is set."""
-    entered, gate = anyio.Event(), anyio.Event()
-    await ref.tell(Hold(entered, gate))
-    await entered.wait()
-    return gate
 
 
 async def test_handled_in_the_order_told(system: ActorSystem) -> None:
@@ -177,9 +157,34 @@ async def test_what_has_no_handler_is_a_dead_letter(system: ActorSystem, records
     assert (letter.message, letter.target, letter.reason) == ("what?", ref, Reason.UNHANDLED)
 
 
+class Nothing(Actor):
+    def __init__(self, crash: bool) -> None:
+        self.crash = crash
+
+    @receive
+    async def nothing(self, message: int | None) -> None:
+        if self.crash:
+            raise ValueError
+        await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_none_is_a_message_like_any_other(system: ActorSystem, crash: bool) -> None:
+    ref = await system.spawn(lambda: Nothing(crash))
+    ref.tell(None)
+    if crash:
+        await ref.wait()
+        assert (system.stats().told, system.stats().crashed) == (1, 1)
+    else:
+        await anyio.wait_all_tasks_blocked()
+        assert system.stats().in_hand == 1
+        await ref.kill()
+        assert list(system.stats().dead_letters.values()) == [1]
+
+
 async def test_the_awaiting_teller_waits_for_room(system: ActorSystem) -> None:
     ref = await system.spawn(Small)
-    gate = await hold(ref)
+    held = await hold(ref)
     passed = []
 
     async def tell_all() -> None:
@@ -192,17 +197,17 @@ async def test_the_awaiting_teller_waits_for_room(system: ActorSystem) -> None:
         await anyio.wait_all_tasks_blocked()
         assert passed == [0, 1]
         assert system.stats().queued == 3
-        gate.set()
+        held.gate.set()
     assert passed == [0, 1, 2, 3, 4]
     assert await ref.ask(Seen()) == [0, 1, 2, 3, 4]
 
 
 async def test_waiting_tellers_go_in_the_order_of_arrival(system: ActorSystem) -> None:
     ref = await system.spawn(Small)
-    gate = await hold(ref)
+    held = await hold(ref)
     for number in range(6):  # four wait, nobody awaits
         ref.tell(Note(number))
-    gate.set()
+    held.gate.set()
     assert await ref.ask(Seen()) == [0, 1, 2, 3, 4, 5]
 
 
@@ -210,7 +215,7 @@ async def test_a_cancelled_teller_never_told(
     system: ActorSystem, records: Any, unaccounted: Any
 ) -> None:
     ref = await system.spawn(Small)
-    gate = await hold(ref)
+    held = await hold(ref)
     ref.tell(Note(0))
     ref.tell(Note(1))
     scopes = []
@@ -229,20 +234,20 @@ async def test_a_cancelled_teller_never_told(
         await anyio.wait_all_tasks_blocked()
         assert system.stats().told == told - 1
         assert unaccounted(system.stats()) == 0
-        gate.set()
+        held.gate.set()
     assert await ref.ask(Seen()) == [0, 1, 2, 4]  # its slot was passed on
     assert records.letters == []
 
 
 async def test_fail_refuses_to_the_teller(system: ActorSystem, records: Any) -> None:
     ref = await system.spawn(Refusing)
-    gate = await hold(ref)
+    held = await hold(ref)
     ref.tell(Note(0))
     ref.tell(Note(1))
     with pytest.raises(MailboxFull):
         ref.tell(Note(2))
     assert system.stats().refused == 1
-    gate.set()
+    held.gate.set()
     await anyio.wait_all_tasks_blocked()
     assert await ref.ask(Seen()) == [0, 1]
     assert records.letters == []
@@ -252,7 +257,7 @@ async def test_without_a_word_about_it_a_mailbox_is_bounded_and_waits(
     system: ActorSystem, records: Any
 ) -> None:
     ref = await system.spawn(Log)
-    gate = await hold(ref)
+    held = await hold(ref)
     passed = []
 
     async def tell_all() -> None:
@@ -264,7 +269,7 @@ async def test_without_a_word_about_it_a_mailbox_is_bounded_and_waits(
         tasks.start_soon(tell_all)
         await anyio.wait_all_tasks_blocked()
         assert len(passed) == Log.mailbox_size == 1024
-        gate.set()
+        held.gate.set()
     assert await ref.ask(Seen()) == list(range(1030))
     assert records.letters == []
 
@@ -277,11 +282,11 @@ async def test_drop_makes_dead_letters(
     system: ActorSystem, records: Any, kind: type[Log], kept: list[int], lost: list[int]
 ) -> None:
     ref = await system.spawn(kind)
-    gate = await hold(ref)
+    held = await hold(ref)
     for number in range(4):
         ref.tell(Note(number))
     assert records.dead() == [(Note(number), "dropped") for number in lost]
-    gate.set()
+    held.gate.set()
     await anyio.wait_all_tasks_blocked()
     assert await ref.ask(Seen()) == kept
 
@@ -290,11 +295,11 @@ async def test_a_stop_goes_before_a_full_mailbox_and_its_line(
     system: ActorSystem, records: Any
 ) -> None:
     ref = await system.spawn(Small)
-    gate = await hold(ref)
+    held = await hold(ref)
     for number in range(4):
         ref.tell(Note(number))
     ending = ref.stop()
-    gate.set()
+    held.gate.set()
     await ending
     assert [message for message, _ in records.dead()] == [Note(number) for number in range(4)]
 
@@ -361,21 +366,3 @@ async def test_endless_mail_can_be_killed(system: ActorSystem) -> None:
     await busy.ask(Seen())
     await busy.kill()
     assert system.stats().actors == 0
-
-
-async def test_an_instrument_that_raises_harms_nobody(anyio_backend: str, log: Any) -> None:
-    from actors import DeadLetter, Instrument
-
-    class Bad(Instrument):
-        def spawned(self, ref: ActorRef) -> None:
-            raise RuntimeError("spawned")
-
-        def dead_letter(self, letter: DeadLetter) -> None:
-            raise RuntimeError("letter")
-
-    async with ActorSystem(instruments=[Bad()]) as system:
-        ref = await system.spawn(Log)
-        ref.tell("nothing for you")
-        ref.tell(Note(1))
-        assert await ref.ask(Seen()) == [1]
-    assert [entry["moment"] for entry in log] == ["spawned", "dead_letter"]

@@ -1,145 +1,22 @@
 """Timers: when their messages come, and above all when they do not."""
 
-import inspect
 import math
-import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import anyio
 import pytest
 
-from actors import (
-    Actor,
-    ActorRef,
-    ActorSystem,
-    Directive,
-    Interrupted,
-    Message,
-    Overflow,
-    Request,
-    Restart,
-    receive,
-)
+from actors import ActorSystem, Directive, Overflow, Restart
+from actors._deadlines import Deadlines
+from actors._timers import Timers
+from actors.mailbox import Mailbox
+from actors.testing import TestKit
+from tests.actors.timed import LONG, OFTEN, Beep, Book, Desk, Other, fail, pass_time, start
+from tests.actors.work import Do, hold
 
 pytestmark = pytest.mark.anyio
-
-LONG = 1000.0
-"""A delay that no test waits for."""
-OFTEN = 0.001
-PATIENCE = 5.0
-"""Seconds within which what is to come has come."""
-
-
-class Book(list[Any]):
-    """What was handled, in order; of the test, so that it survives restarts."""
-
-    news: anyio.Event | None = None
-
-    def add(self, entry: Any) -> None:
-        self.append(entry)
-        if self.news is not None:
-            self.news.set()
-
-    async def has(self, number: int) -> list[Any]:
-        with anyio.fail_after(PATIENCE):
-            while len(self) < number:
-                self.news = anyio.Event()
-                await self.news.wait()
-        return list(self)
-
-
-class Beep(Message):
-    number: int
-
-
-class Other(Message):
-    pass
-
-
-class Urgent(Message):
-    pass
-
-
-class Halt(Message):
-    pass
-
-
-class Generate(Request[str]):
-    pass
-
-
-@dataclass(frozen=True)
-class Do:
-    """Have the actor call this with itself."""
-
-    work: Callable[[Any], Any]
-
-
-class Desk(Actor):
-    def __init__(self, book: Book) -> None:
-        self.book = book
-
-    @receive
-    async def do(self, do: Do) -> None:
-        result = do.work(self)
-        if inspect.isawaitable(result):
-            await result
-
-    @receive
-    async def beep(self, beep: Beep) -> None:
-        self.book.add(beep.number)
-
-    @receive
-    async def other(self, other: Other) -> None:
-        self.book.add("other")
-
-
-class Hold:
-    """Work that says when it is in hand, and goes on when told."""
-
-    def __init__(
-        self, first: Callable[[Any], Any] | None = None, last: Callable[[Any], Any] | None = None
-    ) -> None:
-        self.first, self.last = first, last
-        self.entered, self.gate = anyio.Event(), anyio.Event()
-
-    async def __call__(self, actor: Any) -> None:
-        if self.first is not None:
-            self.first(actor)
-        self.entered.set()
-        await self.gate.wait()
-        if self.last is not None:
-            self.last(actor)
-
-
-async def hold(ref: ActorRef, *work: Callable[[Any], Any] | None) -> Hold:
-    """Have the actor do the first, wait for the gate, and do the second."""
-    held = Hold(*work)
-    ref.tell(Do(held))
-    await held.entered.wait()
-    return held
-
-
-def start(*numbers: int, delay: float = 0.0, **more: Any) -> Callable[[Any], None]:
-    """Work that starts a timer for each number, by default of the same key."""
-
-    def work(actor: Any) -> None:
-        for number in numbers:
-            actor.start_timer(Beep(number), delay, **more)
-
-    return work
-
-
-async def pass_time(system: ActorSystem) -> None:
-    """Wait until every timer that was due when this was called has expired."""
-    book = Book()
-    ref = await system.spawn(lambda: Desk(book))
-    for number in (1, 2):  # the second expires in a tick behind that of all the others
-        ref.tell(Do(start(number)))
-        await book.has(number)
-    await ref.stop()
 
 
 async def test_a_timer_fires_once_or_again_and_again_until_it_is_cancelled(
@@ -175,16 +52,32 @@ async def test_the_first_tick_of_a_periodic_timer_comes_after_the_delay(
     assert book == [2]
 
 
-async def test_a_tick_goes_behind_what_is_queued(system: ActorSystem) -> None:
+async def test_periods_do_not_drift() -> None:
     book = Book()
-    ref = await system.spawn(lambda: Desk(book))
-    held = await hold(ref, start(3))
-    ref.tell(Beep(1))
-    ref.tell(Beep(2))
-    await pass_time(system)
-    ref.tell(Beep(4))
-    held.gate.set()
-    assert await book.has(4) == [1, 2, 3, 4]
+    async with TestKit() as kit:
+        ref = await kit.system.spawn(lambda: Desk(book))
+        ref.tell(Do(start(1, delay=1.0, every=1.0)))
+        await kit.advance(1000.0)  # a sixty-fourth more each time would leave out 16
+    assert len(book) == 1000
+
+
+def test_periods_missed_while_the_loop_stood_still_are_left_out() -> None:
+    now = 0.0
+    due: list[tuple[float, Callable[[], object]]] = []
+
+    def call_later(delay: float, function: Callable[[], object]) -> Any:
+        due.append((now + delay, function))
+        return SimpleNamespace(cancel=due.clear)
+
+    mailbox = Mailbox(10, Overflow.FAIL, lambda *dropped: None, anyio.Event)  # type: ignore[arg-type]
+    Timers(Deadlines(lambda: now, call_later), mailbox).start("key", "tick", 1.0, 1.0)
+    moments: list[int] = []
+    for late in (0.0, 2.5, 0.0):
+        moment, expire = due.pop()
+        now = moment + late
+        moments.append(int(moment))
+        expire()
+    assert moments == [1, 2, 5]  # the second came at 4.5, and stands for those of 3 and 4 as well
 
 
 async def test_a_timer_replaces_that_of_its_key_by_default_its_type(system: ActorSystem) -> None:
@@ -241,10 +134,6 @@ async def test_cancelling_what_does_not_exist_is_fine(system: ActorSystem, recor
     ref.tell(Beep(2))
     assert await book.has(2) == [1, 2]
     assert [moment for moment in records.moments if moment[0] == "crashed"] == []
-
-
-def fail(actor: Any) -> None:
-    raise ValueError("a crash")
 
 
 @pytest.mark.parametrize("how", ["drain", "stop", "kill", "crash", "itself"])
@@ -349,70 +238,6 @@ async def test_a_failed_on_start_leaves_no_timer(system: ActorSystem, records: A
     assert records.letters == []
 
 
-async def test_a_slow_actor_has_one_tick_of_a_timer_queued(system: ActorSystem) -> None:
-    book = Book()
-    ref = await system.spawn(lambda: Desk(book))
-    held = await hold(ref, lambda actor: (start(1, every=OFTEN)(actor), start(2, key=2)(actor)))
-    for _ in range(3):
-        await pass_time(system)
-    assert len(ref._mailbox) == 2  # one of each
-    held.gate.set()
-    await book.has(4)
-    assert sorted(book[:4]) == [1, 1, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("overflow", "dead"),
-    [
-        (Overflow.WAIT, (Beep(1), "full")),
-        (Overflow.FAIL, (Beep(1), "full")),
-        (Overflow.DROP_NEWEST, (Beep(1), "dropped")),
-        (Overflow.DROP_OLDEST, (Beep(0), "dropped")),
-    ],
-)
-@pytest.mark.parametrize("declared", [False, True])
-async def test_a_tick_that_finds_no_room_is_a_dead_letter_and_the_timer_goes_on(
-    system: ActorSystem,
-    records: Any,
-    unaccounted: Any,
-    overflow: Overflow,
-    dead: Any,
-    declared: bool,
-) -> None:
-    size, policy = 1, overflow
-
-    class Full(Declaring if declared else Desk):  # type: ignore[misc]
-        mailbox_size: ClassVar[int] = size
-        overflow: ClassVar[Overflow] = policy
-
-    book = Book()
-    ref = await system.spawn(lambda: Full(book))
-    held = await hold(ref, start(1, every=OFTEN))
-    ref.tell(Beep(0))
-    await pass_time(system)
-    assert records.dead()[0] == dead
-    held.gate.set()
-    assert (await book.has(4))[-2:] == [1, 1]
-    assert unaccounted(system.stats()) == 0
-
-
-async def test_a_tick_that_had_to_make_room_does_not_end_its_timer(
-    system: ActorSystem, records: Any
-) -> None:
-    class Dropping(Desk):
-        mailbox_size: ClassVar[int] = 1
-        overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
-
-    book = Book()
-    ref = await system.spawn(lambda: Dropping(book))
-    held = await hold(ref, start(1, every=OFTEN))
-    await pass_time(system)
-    ref.tell(Beep(2))
-    assert records.dead() == [(Beep(1), "dropped")]
-    held.gate.set()
-    assert (await book.has(3))[-1] == 1
-
-
 async def test_seconds_out_of_bounds_are_refused(system: ActorSystem) -> None:
     caught = anyio.Event()
 
@@ -433,17 +258,6 @@ async def test_seconds_out_of_bounds_are_refused(system: ActorSystem) -> None:
     assert await book.has(1) == [1]  # and the timer in its place was left alone
 
 
-async def test_a_kill_makes_a_dead_letter_of_the_tick_in_hand(
-    system: ActorSystem, records: Any
-) -> None:
-    held = Hold()
-    ref = await system.spawn(lambda: Desk(Book()))
-    ref.tell(Do(lambda actor: actor.start_timer(Do(held), 0)))
-    await held.entered.wait()
-    await ref.kill()
-    assert records.dead() == [(Do(held), "killed")]
-
-
 async def test_timers_of_their_own_keys_leave_nothing_once_they_have_fired(
     system: ActorSystem,
 ) -> None:
@@ -453,146 +267,3 @@ async def test_timers_of_their_own_keys_leave_nothing_once_they_have_fired(
     await book.has(50)
     left: Any = ref._cell._timers._timers  # type: ignore[attr-defined]
     assert len(left) <= 1
-
-
-class Declaring(Desk):
-    @receive(priority=1)
-    async def urgent(self, urgent: Urgent) -> None:
-        self.book.add("urgent")
-
-    @receive(interrupt=True)
-    async def halt(self, halt: Halt) -> None:
-        self.book.add("halt")
-
-    @receive(interruptible=True)
-    async def generate(self, request: Generate) -> str:
-        await self.held(self)
-        return "whole"
-
-    held: ClassVar[Hold]
-
-
-async def test_a_timer_of_a_priority_type_overtakes(system: ActorSystem, records: Any) -> None:
-    book = Book()
-    ref = await system.spawn(lambda: Declaring(book))
-    held = await hold(ref, lambda actor: (start(2)(actor), actor.start_timer(Urgent(), 0)))
-    ref.tell(Beep(1))
-    await pass_time(system)
-    held.gate.set()
-    assert await book.has(3) == ["urgent", 1, 2]
-
-
-async def test_a_timer_may_interrupt(system: ActorSystem, records: Any) -> None:
-    book = Book()
-    Declaring.held = Hold(lambda actor: actor.start_timer(Halt(), 0))
-    ref = await system.spawn(lambda: Declaring(book))
-    asked = ref.ask(Generate(), timeout=LONG)
-    ref.tell(Beep(1))
-    with pytest.raises(Interrupted):
-        await asked
-    assert await book.has(2) == ["halt", 1]
-    assert records.dead() == [(Generate(), "interrupted")]
-
-
-async def test_an_interrupted_tick_lets_no_second_one_in_beside_the_one_that_waits(
-    system: ActorSystem,
-) -> None:
-    class Working(Desk):
-        @receive(interruptible=True)
-        async def urgent(self, urgent: Urgent) -> None:
-            await working(self)
-
-        @receive(interrupt=True)
-        async def halt(self, halt: Halt) -> None:
-            await halting(self)
-
-    working, halting = Hold(), Hold()
-    ref = await system.spawn(lambda: Working(Book()))
-    ref.tell(Do(lambda actor: actor.start_timer(Urgent(), 0, every=OFTEN)))
-    await working.entered.wait()
-    await pass_time(system)
-    ref.tell(Halt())
-    await halting.entered.wait()
-    await pass_time(system)
-    assert len(ref._mailbox) == 1
-    await ref.kill()
-
-
-class Batching(Desk):
-    @receive
-    async def beeps(self, beeps: list[Beep]) -> None:
-        self.book.add(beeps)
-
-    @receive
-    async def others(self, others: list[Other]) -> None:
-        self.book.add(others)
-
-    beep = other = None  # type: ignore[assignment]
-
-
-async def test_a_batch_is_of_the_timers_messages(
-    system: ActorSystem, records: Any, unaccounted: Any
-) -> None:
-    def two(actor: Any) -> None:
-        actor.start_timer(Beep(1), 0)
-        actor.start_timer(Other(), 0)
-        actor.start_timer(Beep(2), 0, key=2)
-        actor.start_timer(Beep(3), 0, key=3)
-
-    book = Book()
-    ref = await system.spawn(lambda: Batching(book))
-    held = await hold(ref, two, lambda actor: actor.cancel_timer(2))
-    await pass_time(system)
-    held.gate.set()
-    while sum(map(len, book)) < 3:
-        await book.has(len(book) + 1)
-    assert sorted((each for batch in book for each in batch), key=str) == [
-        Beep(1),
-        Beep(3),
-        Other(),
-    ]
-    assert all(len({type(each) for each in batch}) == 1 for batch in book)
-    assert records.dead() == [(Beep(2), "replaced")]
-    assert unaccounted(system.stats()) == 0
-
-
-async def test_a_batch_with_a_tick_frees_the_timer_for_the_next(system: ActorSystem) -> None:
-    book = Book()
-    ref = await system.spawn(lambda: Batching(book))
-    held = await hold(ref, start(1, every=OFTEN))
-    ref.tell(Beep(0))
-    await pass_time(system)
-    ref.tell(Beep(2))
-    held.gate.set()
-    while sum(map(len, book)) < 5:
-        await book.has(len(book) + 1)
-    assert [beep.number for batch in book for beep in batch][:5] == [0, 1, 2, 1, 1]
-
-
-@pytest.mark.parametrize("seed", range(4))
-async def test_messages_of_timers_are_accounted_for(
-    system: ActorSystem, log: Any, unaccounted: Any, seed: int
-) -> None:
-    chance = random.Random(seed)
-
-    class Small(chance.choice([Desk, Declaring, Batching])):  # type: ignore[misc]
-        mailbox_size: ClassVar[int] = 2
-        overflow: ClassVar[Overflow] = chance.choice(list(Overflow))
-
-    def work(actor: Any) -> None:
-        kind = chance.choice([Beep(1), Other(), Do(fail), Halt(), Urgent()])
-        actor.start_timer(kind, 0, every=chance.choice([None, OFTEN]), key=chance.randrange(4))
-        actor.cancel_timer(chance.randrange(4))
-
-    refs = [
-        await system.spawn(lambda: Small(Book()), restart=chance.choice(list(Restart)))
-        for _ in range(6)
-    ]
-    for _ in range(6):
-        for ref in refs:
-            system.publish("nobody", Beep(1))
-            ref._mailbox.offer(Do(work))
-        await anyio.sleep(0.005)
-        assert unaccounted(system.stats()) == 0
-        await getattr(chance.choice(refs), chance.choice(["wait", "kill", "drain"][1:]))()
-        assert unaccounted(system.stats()) == 0

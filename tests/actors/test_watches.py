@@ -1,27 +1,22 @@
-"""Watches: who hears of whose end, when, and how often; and the group of the dead letters."""
+"""Watches: who hears of whose end, when, and how often."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import anyio
 import pytest
 
 from actors import (
-    DEAD_LETTERS,
-    Actor,
     ActorRef,
     ActorSystem,
     DeadLetter,
     Message,
     Overflow,
-    Reason,
-    Request,
     Restart,
     Terminated,
     receive,
 )
+from tests.actors.watcher import Note, Seen, Watcher, does
+from tests.actors.work import Do, Doer, hold
 from transport import Connection
 from transport.endpoint import _wire_types
 
@@ -31,91 +26,12 @@ CRASH = ValueError("a crash")
 ENDS = ["drain", "stop", "kill", "crash"]
 
 
-class Note(Message):
-    number: int
-
-
-class Urgent(Message):
-    number: int
-
-
-class Seen(Request[list[Any]]):
-    pass
-
-
-@dataclass(frozen=True)
-class Do:
-    """Have the actor call this with itself."""
-
-    work: Callable[[Any], Any]
-
-
 def fail(actor: Any) -> None:
     raise CRASH
 
 
-class Plain(Actor):
-    @receive
-    async def do(self, do: Do) -> None:
-        result = do.work(self)
-        if inspect.isawaitable(result):
-            await result
-
-
-class Watcher(Plain):
-    """Writes down what it hears; in a list of the test's, which survives restarts."""
-
-    def __init__(self, book: list[Any]) -> None:
-        self.book = book
-
-    @receive
-    async def note(self, note: Note) -> None:
-        self.book.append(note.number)
-
-    @receive
-    async def ended(self, notice: Terminated) -> None:
-        self.book.append(notice)
-
-    @receive
-    async def tell_seen(self, request: Seen) -> list[Any]:
-        return list(self.book)
-
-
-class Hold:
-    """Work that says when it is in hand, and goes on when told."""
-
-    def __init__(self, last: Callable[[Any], Any] | None = None) -> None:
-        self.entered, self.gate, self.last = anyio.Event(), anyio.Event(), last
-
-    async def __call__(self, actor: Any) -> None:
-        self.entered.set()
-        await self.gate.wait()
-        if self.last is not None:
-            self.last(actor)
-
-
-async def hold(ref: ActorRef, last: Callable[[Any], Any] | None = None) -> Hold:
-    held = Hold(last)
-    ref.tell(Do(held))
-    await held.entered.wait()
-    return held
-
-
-async def does(ref: ActorRef, work: Callable[[Any], Any]) -> None:
-    """Have it done, and wait for that."""
-    done = anyio.Event()
-
-    async def work_and_say_so(actor: Any) -> None:
-        try:
-            result = work(actor)
-            if inspect.isawaitable(result):
-                await result
-        finally:
-            done.set()
-
-    ref.tell(Do(work_and_say_so))
-    with anyio.fail_after(5):
-        await done.wait()
+class Urgent(Message):
+    number: int
 
 
 async def end(ref: ActorRef, how: str) -> Terminated:
@@ -140,7 +56,7 @@ async def watching(system: ActorSystem, *refs: ActorRef, **more: Any) -> ActorRe
 async def test_a_watcher_hears_once_of_an_end_and_how_it_was(
     system: ActorSystem, log: Any, how: str
 ) -> None:
-    ref = await system.spawn(Plain)
+    ref = await system.spawn(Doer)
     watcher = await watching(system, ref, ref)
     await does(watcher, lambda actor: actor.watch(ref))
     told = system.stats().told
@@ -153,7 +69,7 @@ async def test_a_watcher_hears_once_of_an_end_and_how_it_was(
 async def test_an_actor_that_stops_itself_or_is_killed_after_its_deadline(
     system: ActorSystem,
 ) -> None:
-    one, other = await system.spawn(Plain), await system.spawn(Plain)
+    one, other = await system.spawn(Doer), await system.spawn(Doer)
     watcher = await watching(system, one, other)
     one.tell(Do(lambda actor: actor.stop()))
     await one.wait()
@@ -166,7 +82,7 @@ async def test_an_actor_that_stops_itself_or_is_killed_after_its_deadline(
 async def test_a_watch_on_a_dead_actor_answers_at_once_and_each_time(
     system: ActorSystem, log: Any, how: str
 ) -> None:
-    ref = await system.spawn(Plain)
+    ref = await system.spawn(Doer)
     await end(ref, how)
     notice = Terminated(ref, how)  # type: ignore[arg-type]  # the error is not kept for latecomers
     watcher = await watching(system, ref, ref)
@@ -175,7 +91,7 @@ async def test_a_watch_on_a_dead_actor_answers_at_once_and_each_time(
     assert await watcher.ask(Seen()) == [notice, notice]
 
 
-class LastWords(Plain):
+class LastWords(Doer):
     """Tells three last things as it ends."""
 
     to: ClassVar[ActorRef]
@@ -229,7 +145,7 @@ async def test_a_notice_behind_waiting_tellers_comes_though_they_give_up(
 ) -> None:
     book: list[Any] = []
     watcher = await system.spawn(lambda: Small(book))
-    ref = await system.spawn(Plain)
+    ref = await system.spawn(Doer)
     await does(watcher, lambda actor: actor.watch(ref))
     held = await hold(watcher)
     watcher.tell(Note(1))
@@ -254,10 +170,10 @@ async def test_a_notice_behind_waiting_tellers_comes_though_they_give_up(
 async def test_after_unwatch_no_notice_comes_not_even_a_queued_one(
     system: ActorSystem, queued: bool
 ) -> None:
-    ref, other = await system.spawn(Plain), await system.spawn(Plain)
+    ref, other = await system.spawn(Doer), await system.spawn(Doer)
     watcher = await watching(system, ref, other)
     if queued:
-        held = await hold(watcher, lambda actor: actor.unwatch(ref))
+        held = await hold(watcher, last=lambda actor: actor.unwatch(ref))
         await ref.stop()
         held.gate.set()
     else:
@@ -273,9 +189,9 @@ async def test_after_unwatch_no_notice_comes_not_even_a_queued_one(
 async def test_unwatching_and_watching_again_with_a_notice_queued_gives_one(
     system: ActorSystem,
 ) -> None:
-    ref = await system.spawn(Plain)
+    ref = await system.spawn(Doer)
     watcher = await watching(system, ref)
-    held = await hold(watcher, lambda actor: (actor.unwatch(ref), actor.watch(ref)))
+    held = await hold(watcher, last=lambda actor: (actor.unwatch(ref), actor.watch(ref)))
     notice = await end(ref, "stop")
     held.gate.set()
     assert await watcher.ask(Seen()) == [notice]
@@ -285,14 +201,14 @@ async def test_unwatching_and_watching_again_with_a_notice_queued_gives_one(
 async def test_a_restart_is_no_end_and_keeps_the_watches_of_either(
     system: ActorSystem, records: Any, log: Any
 ) -> None:
-    ref = await system.spawn(Plain, restart=Restart.PERMANENT)
-    another = await system.spawn(Plain)
+    ref = await system.spawn(Doer, restart=Restart.PERMANENT)
+    another = await system.spawn(Doer)
     watcher = await watching(system, ref, another, restart=Restart.TRANSIENT)
     await does(ref, fail)
     await does(ref, lambda actor: actor.stop())  # and starts again, being permanent
     await does(ref, lambda actor: None)
     assert await watcher.ask(Seen()) == []
-    held = await hold(watcher, fail)
+    held = await hold(watcher, last=fail)
     queued = await end(another, "stop")
     held.gate.set()
     assert await watcher.ask(Seen()) == [queued]
@@ -307,7 +223,7 @@ class Checking(Watcher):
     @receive
     async def ended(self, notice: Terminated) -> None:
         names = [self.find(name) for name in ("name", "child")]
-        again = await self.spawn(Plain, name="name")
+        again = await self.spawn(Doer, name="name")
         alive = notice.ref.alive
         self.book.append((notice.how, names, self.members("room"), again.alive, alive))
 
@@ -316,10 +232,10 @@ class Checking(Watcher):
 async def test_all_of_the_dead_is_gone_before_its_watcher_hears(
     system: ActorSystem, log: Any, how: str
 ) -> None:
-    class Host(Plain):
+    class Host(Doer):
         async def on_start(self) -> None:
             self.join("room")
-            await self.spawn(Plain, name="child")
+            await self.spawn(Doer, name="child")
 
         async def on_stop(self, end: Any) -> None:
             await anyio.sleep(0.01)
@@ -347,7 +263,7 @@ async def test_an_actor_cannot_watch_itself(system: ActorSystem) -> None:
 async def test_without_a_handler_a_notice_is_ignored(
     system: ActorSystem, records: Any, unaccounted: Any
 ) -> None:
-    ref, watcher = await system.spawn(Plain), await system.spawn(Plain)
+    ref, watcher = await system.spawn(Doer), await system.spawn(Doer)
     await does(watcher, lambda actor: actor.watch(ref))
     await ref.kill()
     await does(watcher, lambda actor: None)
@@ -364,7 +280,7 @@ async def test_a_crash_at_a_notice_is_one_and_no_message(
         async def ended(self, notice: Terminated) -> None:
             raise CRASH
 
-    ref, watcher = await system.spawn(Plain), await system.spawn(lambda: Failing([]))
+    ref, watcher = await system.spawn(Doer), await system.spawn(lambda: Failing([]))
     await does(watcher, lambda actor: actor.watch(ref))
     outer = await watching(system, watcher)
     await ref.stop()
@@ -377,7 +293,7 @@ async def test_a_crash_at_a_notice_is_one_and_no_message(
 async def test_a_watcher_that_ended_first_leaves_nothing_behind(
     system: ActorSystem, records: Any, log: Any, how: str
 ) -> None:
-    ref = await system.spawn(Plain)
+    ref = await system.spawn(Doer)
     watcher = await watching(system, ref)
     assert len(ref._cell._watchers) == 1  # type: ignore[attr-defined]
     await end(watcher, how)
@@ -396,10 +312,10 @@ async def test_a_watcher_that_ended_first_leaves_nothing_behind(
 
 
 async def test_a_watcher_that_is_ending_hears_no_more(system: ActorSystem, records: Any) -> None:
-    ref, dead = await system.spawn(Plain), await system.spawn(Plain)
+    ref, dead = await system.spawn(Doer), await system.spawn(Doer)
     await dead.stop()
     watcher = await watching(system, ref)
-    held = await hold(watcher, lambda actor: actor.watch(dead))
+    held = await hold(watcher, last=lambda actor: actor.watch(dead))
     ended = watcher.drain()
     await ref.stop()
     held.gate.set()
@@ -434,7 +350,7 @@ async def test_parents_and_children_may_watch_one_another(
 
 
 async def test_many_watchers_hear_each_once_and_of_one_another(system: ActorSystem) -> None:
-    ref = await system.spawn(Plain)
+    ref = await system.spawn(Doer)
     watchers = [await watching(system, ref) for _ in range(100)]
     await does(watchers[0], lambda actor: actor.watch(watchers[1]))
     await does(watchers[1], lambda actor: actor.watch(watchers[0]))
@@ -442,92 +358,6 @@ async def test_many_watchers_hear_each_once_and_of_one_another(system: ActorSyst
     assert [await watcher.ask(Seen()) for watcher in watchers] == [[notice]] * 100
     await watchers[1].stop()
     assert await watchers[0].ask(Seen()) == [notice, Terminated(watchers[1], "stop")]
-
-
-# Dead letters.
-
-
-class Morgue(Watcher):
-    async def on_start(self) -> None:
-        self.join(DEAD_LETTERS)
-
-    @receive
-    async def letter(self, letter: DeadLetter) -> None:
-        self.book.append((letter.message, letter.target, letter.reason))
-
-
-async def test_the_group_of_dead_letters_gets_each_until_it_is_left(system: ActorSystem) -> None:
-    book: list[Any] = []
-    morgue = await system.spawn(lambda: Morgue(book))
-    ref = await system.spawn(Plain)
-    ref.tell(Note(1))
-    held = await hold(ref)
-    ref.tell(Note(2))
-    ref.stop()
-    ref.tell(Note(3))
-    held.gate.set()
-    await ref.wait()
-    ref.tell(Note(4))
-    other = await system.spawn(Plain)
-    held = await hold(other)
-    other.tell(Note(5))
-    await other.kill()
-    assert await morgue.ask(Seen()) == [
-        (Note(1), ref, Reason.UNHANDLED),
-        (Note(2), ref, Reason.STOPPED),
-        (Note(3), ref, Reason.STOPPED),
-        (Note(4), ref, Reason.STOPPED),
-        (Note(5), other, Reason.KILLED),
-        (Do(held), other, Reason.KILLED),
-    ]
-    await does(morgue, lambda actor: actor.leave(DEAD_LETTERS))
-    ref.tell(Note(6))
-    assert len(await morgue.ask(Seen())) == 6
-
-
-@pytest.mark.parametrize("policy", list(Overflow))
-async def test_a_dead_letter_about_a_dead_letter_is_only_counted(
-    system: ActorSystem, unaccounted: Any, policy: Overflow
-) -> None:
-    class Full(Morgue):
-        mailbox_size: ClassVar[int] = 1
-        overflow: ClassVar[Overflow] = policy
-
-    left: list[Any] = []
-    full, morgue = await system.spawn(lambda: Full(left)), await system.spawn(lambda: Morgue([]))
-    ref = await system.spawn(Plain)
-    await ref.stop()
-    held = await hold(full)
-    for number in range(3):
-        ref.tell(Note(number))
-    assert await morgue.ask(Seen()) == [(Note(each), ref, Reason.STOPPED) for each in range(3)]
-    reason = Reason.FULL if policy in (Overflow.WAIT, Overflow.FAIL) else Reason.DROPPED
-    assert system.stats().dead_letters == {Reason.STOPPED: 3, reason: 2}
-    held.gate.set()
-    await full.drain()
-    kept = 2 if policy is Overflow.DROP_OLDEST else 0
-    assert left == [(Note(kept), ref, Reason.STOPPED)]
-    assert unaccounted(system.stats()) == 0
-
-
-async def test_a_member_without_a_handler_or_one_that_ends_makes_no_loop(
-    system: ActorSystem, unaccounted: Any
-) -> None:
-    deaf, morgue = await system.spawn(Plain), await system.spawn(lambda: Morgue([]))
-    await does(deaf, lambda actor: actor.join(DEAD_LETTERS))
-    await does(morgue, lambda actor: None)
-    deaf.tell(Note(1))
-    await does(deaf, lambda actor: None)
-    await does(deaf, lambda actor: None)
-    assert await morgue.ask(Seen()) == [(Note(1), deaf, Reason.UNHANDLED)]
-    assert system.stats().dead_letters == {Reason.UNHANDLED: 2}
-    held = await hold(morgue)
-    deaf.tell(Note(2))
-    await does(deaf, lambda actor: None)
-    morgue.stop()
-    held.gate.set()
-    await morgue.wait()
-    assert unaccounted(system.stats()) == 0
 
 
 def test_what_the_runtime_tells_is_not_open_to_clients() -> None:

@@ -30,7 +30,6 @@ import kit
 import lives
 import mailboxes
 import messages
-import review
 import supervision
 from mutant import Edit, Mutant
 
@@ -47,7 +46,7 @@ LEFT_OUT = shutil.ignore_patterns(
 
 MUTANTS = [
     each
-    for part in (messages, mailboxes, asking, lives, supervision, groups, connections, review, kit)
+    for part in (messages, mailboxes, asking, lives, supervision, groups, connections, kit)
     for each in part.MUTANTS
 ]
 

@@ -170,6 +170,23 @@ MUTANTS = [
             "        if self.done:\n            waiter.set_result(None)\n",
             "",
         ),
-        "review.py::test_a_threads_ask_that_is_dropped_at_once_fails_with_the_cause",
+        "ask_blocking.py::test_a_threads_ask_that_is_dropped_at_once_fails_with_the_cause",
+    ),
+    mutant(
+        "asks wait for a stop",
+        "what is queued fails when the stop is asked for",
+        edit(
+            "_ending.py",
+            "            self._clear_mail()  # nobody will handle it, so who asks should not wait "
+            "any longer\n",
+            "",
+        ),
+        "ends.py::test_what_is_queued_fails_when_the_stop_is_asked_for",
+    ),
+    mutant(
+        "the interrupted wait for an answer",
+        "what only looks like a circle is none",
+        edit("_ending.py", "            self.awaits = None  # not for long\n", ""),
+        "cycles.py::test_who_is_interrupted_waits_for_nobody",
     ),
 ]

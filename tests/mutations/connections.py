@@ -32,7 +32,7 @@ MUTANTS = [
             "            frame = self._codec.frame(Envelope(envelope.message))\n"
             "            socket.outbox.put(frame)",
         ),
-        "tests/transport/test_connection.py::test_a_publish_is_encoded_once_for_a_whole_group",
+        "tests/transport/test_publish.py::test_a_publish_is_encoded_once_for_a_whole_group",
     ),
     mutant(
         "a publish wakes no behaviour",
@@ -42,7 +42,7 @@ MUTANTS = [
             "        if isinstance(envelope.message, self._types):",
             "        if not members:",
         ),
-        "tests/transport/test_connection.py"
+        "tests/transport/test_publish.py"
         "::test_a_class_that_handles_what_is_published_gets_it_in_its_mailbox",
     ),
     mutant(
@@ -55,7 +55,7 @@ MUTANTS = [
             "        if self.__own__.connected:\n"
             "            context.call(type(self).on_connect)\n",
         ),
-        "tests/transport/test_connection.py"
+        "tests/transport/test_crashes.py"
         "::test_a_crash_is_told_under_the_id_in_the_log_and_leaves_fresh_state",
     ),
     mutant(
@@ -68,7 +68,7 @@ MUTANTS = [
             "                    await asyncio.sleep(0.01)\n"
             "                self.context.ref.tell(step)\n        except MailboxFull:",
         ),
-        "tests/transport/test_connection.py::test_a_busy_actors_full_mailbox_refuses_the_newest",
+        "tests/transport/test_overload.py::test_a_busy_actors_full_mailbox_refuses_the_newest",
     ),
     mutant(
         "the client gets the error's text",
@@ -78,7 +78,7 @@ MUTANTS = [
             "        self.__own__.crashed(error_id)\n",
             "        self.__own__.crashed(error_id)\n        self.send(str(error))\n",
         ),
-        "tests/transport/test_connection.py"
+        "tests/transport/test_crashes.py"
         "::test_a_crash_is_told_under_the_id_in_the_log_and_leaves_fresh_state",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Mutants of groups."""
+"""Mutants of groups, that of the dead letters too."""
 
 from mutant import edit, mutant
 
@@ -59,6 +59,29 @@ MUTANTS = [
             "            return  # it has left its groups",
             "        if self.enders is None:\n            return  # it has left its groups",
         ),
-        "lives.py::test_what_a_drain_handles_may_spawn_and_join",
+        "ends.py::test_what_a_drain_handles_may_spawn_and_join",
+    ),
+    mutant(
+        "text names the dead letters",
+        "no client can join the dead letters",
+        [
+            edit(
+                "telemetry.py",
+                "        return self is other\n",
+                "        return str(self) == other\n",
+            ),
+            edit("telemetry.py", "__hash__ = object.__hash__", "__hash__ = str.__hash__"),
+        ],
+        "dead_letters.py::test_no_text_is_the_topic_of_dead_letters",
+    ),
+    mutant(
+        "a dead letter raises",
+        "who cannot take a dead letter harms nobody",
+        edit(
+            "_core.py",
+            "            except Exception as error:  # noqa: BLE001  # whatever a lane",
+            "            except ZeroDivisionError as error:  # whatever a lane",
+        ),
+        "dead_letters.py::test_who_cannot_take_a_dead_letter_ends_like_any_other",
     ),
 ]

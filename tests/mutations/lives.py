@@ -11,7 +11,7 @@ MUTANTS = [
             "        del core.cells[self.name]\n",
             "        if self.introduced:\n            del core.cells[self.name]\n",
         ),
-        "lives.py::test_when_on_start_raises_spawn_raises_and_nothing_is_left",
+        "spawn.py::test_when_on_start_raises_spawn_raises_and_nothing_is_left",
     ),
     mutant(
         "found before it has started",
@@ -21,7 +21,7 @@ MUTANTS = [
             "        return cell.ref if cell is not None and cell.introduced else None",
             "        return cell.ref if cell is not None else None",
         ),
-        "lives.py::test_on_start_comes_before_the_first_message",
+        "spawn.py::test_on_start_comes_before_the_first_message",
     ),
     mutant(
         "a cancelled spawn lives on",
@@ -31,47 +31,47 @@ MUTANTS = [
             "            self.kill()  # nobody will get the ref\n            raise",
             "            raise",
         ),
-        "lives.py::test_spawn_that_is_cancelled_in_on_start_leaves_nothing",
+        "spawn.py::test_spawn_that_is_cancelled_in_on_start_leaves_nothing",
     ),
     mutant(
         "a drain drops the queue",
         "a drain handles what is queued",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self.mailbox.put_last(LEAVE)\n",
             "            self.mailbox.put_first(LEAVE_FIRST)\n",
         ),
-        "lives.py::test_a_drain_handles_what_is_queued_and_takes_no_more",
+        "ends.py::test_a_drain_handles_what_is_queued_and_takes_no_more",
     ),
     mutant(
         "a drain takes more",
         "a drain refuses what comes later",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._close(DRAINED)\n",
             "            self._end = DRAINED\n",
         ),
-        "lives.py::test_a_drain_handles_what_is_queued_and_takes_no_more",
+        "ends.py::test_a_drain_handles_what_is_queued_and_takes_no_more",
     ),
     mutant(
         "a stop without its deadline",
         "a stop past its deadline is a kill",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._set_deadline(self.kill, timeout)\n            self._clear_mail()",
             "            self._clear_mail()",
         ),
-        "lives.py::test_a_stop_past_its_deadline_is_a_kill",
+        "ends.py::test_a_stop_past_its_deadline_is_a_kill",
     ),
     mutant(
         "a drain without its deadline",
         "a drain past its deadline is a kill",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._set_deadline(then, timeout)\n",
             "",
         ),
-        "lives.py::test_a_drain_past_its_deadline_is_a_kill",
+        "ends.py::test_a_drain_past_its_deadline_is_a_kill",
     ),
     mutant(
         "on_stop after a kill",
@@ -79,27 +79,27 @@ MUTANTS = [
         (
             edit(
                 "_cell.py",
-                "            if not (self.killed or self._end is None or self._stopped)"
+                "            if not (self.killed or end is None or self._on_stop_ran)"
                 " and self.table.has_end:\n"
-                "                await self._stop_actor(self._end)",
-                "            if not self._stopped and self.table.has_end:\n"
-                "                await self._stop_actor(self._end or STOPPED)",
+                "                await self._stop_actor(end)",
+                "            if not self._on_stop_ran and self.table.has_end:\n"
+                "                await self._stop_actor(end or End('stop'))",
             ),
             edit(
-                "_recovery.py",
+                "_ending.py",
                 "        cancelled = self.killed or await self._hand.run(work)\n",
                 "        cancelled = await self._hand.run(work)\n",
             ),
         ),
-        "lives.py::test_a_kill_cancels_the_handler_and_skips_on_stop",
+        "ends.py::test_a_kill_cancels_the_handler_and_skips_on_stop",
     ),
     mutant(
         "on_stop twice",
         "on_stop runs once",
         edit(
             "_cell.py",
-            "            if not (self.killed or self._end is None or self._stopped) and",
-            "            if not (self.killed or self._end is None) and",
+            "            if not (self.killed or end is None or self._on_stop_ran) and",
+            "            if not (self.killed or end is None) and",
         ),
         "families.py::test_a_stop_during_an_own_stop_runs_no_second_on_stop",
     ),
@@ -108,41 +108,40 @@ MUTANTS = [
         "no on_stop without a start",
         edit(
             "_cell.py",
-            "        if self._start_error is not None:\n"
-            "            return\n        actor = self.actor",
-            "        actor = self.actor",
+            "        if self._start_error is not None:\n            self.kill()\n",
+            "        if self._start_error is not None:\n            self.stop(1.0)\n",
         ),
-        "lives.py::test_when_on_start_raises_spawn_raises_and_nothing_is_left",
+        "spawn.py::test_when_on_start_raises_spawn_raises_and_nothing_is_left",
     ),
     mutant(
         "on_stop without a deadline",
         "on_stop is under a deadline",
         edit(
-            "_cell.py",
+            "_ending.py",
             "        self._set_deadline(self._cancel_hand, actor.stop_timeout)\n",
             "        self._clear_deadline()\n        self._at_deadline = self._cancel_hand\n",
         ),
-        "lives.py::test_on_stop_that_hangs_is_cancelled_and_reported",
+        "on_stop.py::test_on_stop_that_hangs_is_cancelled_and_reported",
     ),
     mutant(
         "on_stop's error is swallowed",
         "an on_stop that raises is reported",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._report_on_stop(error)\n        else:",
             "            pass\n        else:",
         ),
-        "lives.py::test_on_stop_that_raises_is_reported_and_harms_nobody",
+        "on_stop.py::test_on_stop_that_raises_is_reported_and_harms_nobody",
     ),
     mutant(
         "on_stop is told the wrong end",
         "on_stop is told how it came to the end",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            await self._hand_run(lambda: actor.__finish__(end))",
             "            await self._hand_run(lambda: actor.__finish__(STOPPED))",
         ),
-        "lives.py::test_on_stop_hears_of_a_crash",
+        "on_stop.py::test_on_stop_hears_of_a_crash",
     ),
     mutant(
         "children in the order of start",
@@ -152,7 +151,7 @@ MUTANTS = [
             "            child = next(reversed(self.children))\n",
             "            child = next(iter(self.children))\n",
         ),
-        "lives.py::test_children_end_first_in_reverse_order",
+        "children.py::test_children_end_first_in_reverse_order",
     ),
     mutant(
         "children after their parent",
@@ -161,16 +160,18 @@ MUTANTS = [
             "_cell.py",
             "            if self._family is not None:\n"
             "                await self._family.end(self)\n"
-            "            if not (self.killed or self._end is None or self._stopped)"
+            "            end = self._end\n"
+            "            if not (self.killed or end is None or self._on_stop_ran)"
             " and self.table.has_end:\n"
-            "                await self._stop_actor(self._end)\n",
-            "            if not (self.killed or self._end is None or self._stopped)"
+            "                await self._stop_actor(end)\n",
+            "            end = self._end\n"
+            "            if not (self.killed or end is None or self._on_stop_ran)"
             " and self.table.has_end:\n"
-            "                await self._stop_actor(self._end)\n"
+            "                await self._stop_actor(end)\n"
             "            if self._family is not None:\n"
             "                await self._family.end(self)\n",
         ),
-        "lives.py::test_children_end_first_in_reverse_order",
+        "children.py::test_children_end_first_in_reverse_order",
     ),
     mutant(
         "a killed parent's children are stopped",
@@ -180,18 +181,18 @@ MUTANTS = [
             "            await (child.kill() if parent.killed else child.stop(STOP_TIMEOUT))",
             "            await child.stop(STOP_TIMEOUT)",
         ),
-        "lives.py::test_children_of_a_killed_are_killed",
+        "children.py::test_children_of_a_killed_are_killed",
     ),
     mutant(
         "a kill waits for the child that stops",
         "a kill reaches the child that a stop waits for",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            if self.child_ending is not None:\n"
             "                self.child_ending.kill()\n",
             "",
         ),
-        "lives.py::test_a_kill_reaches_the_children_that_a_stop_waits_for",
+        "children.py::test_a_kill_reaches_the_children_that_a_stop_waits_for",
     ),
     mutant(
         "the end before on_stop",
@@ -204,25 +205,25 @@ MUTANTS = [
             "                if not waiter.done():\n"
             "                    waiter.set_result(None)\n",
         ),
-        "lives.py::test_waiting_for_an_end_returns_after_on_stop_and_the_cleanup",
+        "on_stop.py::test_waiting_for_an_end_returns_after_on_stop_and_the_cleanup",
     ),
     mutant(
         "the own end is awaited",
         "ending oneself in one's own handler is fine",
         edit(
-            "_cell.py",
+            "_ending.py",
             "        if enders is None or self.is_current():\n",
             "        if enders is None:\n",
         ),
-        "lives.py::test_awaiting_the_own_end_in_the_own_handler_returns_at_once",
+        "ends.py::test_awaiting_the_own_end_in_the_own_handler_returns_at_once",
     ),
     mutant(
         "a dead member stays",
         "members that die leave their groups",
         edit(
             "_cell.py",
-            "            for topic in self.joined:\n"
-            "                self.core.groups.leave(topic, self.ref)\n",
+            "        for topic in self.joined:\n"
+            "            self.core.groups.leave(topic, self.ref)\n",
             "",
         ),
         "groups.py::test_an_ending_member_hears_no_more",
@@ -312,8 +313,8 @@ MUTANTS = [
         "timers never fire after the end",
         edit(
             "_cell.py",
-            "            if self._timers is not None:\n                self._timers.clear()\n",
-            "",
+            "            self.core.groups.leave(topic, self.ref)\n        self.drop_timers()\n",
+            "            self.core.groups.leave(topic, self.ref)\n",
         ),
         "timers.py::test_no_timer_fires_after_the_end",
     ),
@@ -334,7 +335,7 @@ MUTANTS = [
                 "            raise asyncio.CancelledError",
             ),
         ),
-        "lives.py::test_a_task_cancelled_by_a_stranger_takes_its_children_along",
+        "cancellation.py::test_a_task_cancelled_by_a_stranger_takes_its_children_along",
     ),
     mutant(
         "the system swallows its cancellation",
@@ -353,7 +354,7 @@ MUTANTS = [
                 "        finally:\n            core.nursery = None\n",
             ),
         ),
-        "lives.py::test_outer_cancellation_unwinds_everything",
+        "cancellation.py::test_outer_cancellation_unwinds_everything",
     ),
     mutant(
         "a child is spawned at the end",
@@ -363,7 +364,7 @@ MUTANTS = [
             "        return self._lives and not self._finishing\n",
             "        return self._lives\n",
         ),
-        "lives.py::test_in_on_stop_the_groups_are_left_and_no_child_can_be_spawned",
+        "on_stop.py::test_in_on_stop_the_groups_are_left_and_no_child_can_be_spawned",
     ),
     mutant(
         "the ended keep their deadline",
@@ -380,10 +381,62 @@ MUTANTS = [
         "a swallowed kill ends nothing",
         "a kill is repeated until it ends",
         edit(
-            "_recovery.py",
+            "_ending.py",
             "                self._watch_cancelled(hand, handled, in_hand)\n\n",
             "                self._calm()\n\n",
         ),
-        "review.py::test_a_kill_is_repeated_until_it_ends",
+        "ends.py::test_a_kill_is_repeated_until_it_ends",
+    ),
+    mutant(
+        "a stop keeps the later deadline",
+        "of several stops the shortest deadline counts",
+        edit(
+            "_ending.py",
+            "            self.core.deadlines.bring_forward(self, timeout)\n",
+            "            pass\n",
+        ),
+        "ends.py::test_of_several_stops_the_shortest_counts",
+    ),
+    mutant(
+        "an own stop outlives a drain",
+        "a drain handles what is queued",
+        edit(
+            "_recovery.py",
+            "            return self._stopping_itself and self._end is None\n",
+            "            return self._stopping_itself\n",
+        ),
+        "ends.py::test_a_drain_overtakes_an_own_stop",
+    ),
+    mutant(
+        "Trio cancels everybody at once",
+        "children end before their parents, also when cancelled from outside",
+        edit(
+            "_task.py",
+            "CancelScope(shield=True):\n                await work()",
+            "CancelScope():\n                await work()",
+        ),
+        "outer_cancellation.py",
+    ),
+    mutant(
+        "periods drift",
+        "a timer's periods count from when it was due",
+        edit("_timers.py", "deadlines.add(self, self._due - now)", "deadlines.add(self, every)"),
+        "timers.py::test_periods_do_not_drift",
+    ),
+    mutant(
+        "missed periods are made up for",
+        "periods that a loop which stood still has missed are left out",
+        edit("_timers.py", "max(1, math.ceil((now - self._due) / every))", "1"),
+        "timers.py::test_periods_missed_while_the_loop_stood_still_are_left_out",
+    ),
+    mutant(
+        "no guard against other threads",
+        "an actor's own methods raise in another thread",
+        edit(
+            "_core.py",
+            "        if get_ident() != self.thread:\n            raise RuntimeError",
+            "        if False:\n            raise RuntimeError",
+        ),
+        "own_thread.py",
     ),
 ]

@@ -78,12 +78,12 @@ MUTANTS = [
         "a stop behind the mail",
         "at most the handler in hand runs before a stop",
         edit(
-            "_cell.py",
+            "_ending.py",
             "            self._clear_mail()  # nobody will handle it, so who asks should not wait "
             "any longer\n            self.mailbox.put_first(LEAVE_FIRST)",
             "            self.mailbox.put_last(LEAVE_FIRST)",
         ),
-        "lives.py::test_a_stop_lets_at_most_the_current_handler_run",
+        "ends.py::test_a_stop_lets_at_most_the_current_handler_run",
     ),
     mutant(
         "a notice overtakes results",
@@ -162,8 +162,8 @@ MUTANTS = [
         "an actor interrupts itself",
         "what an actor interrupts by telling itself goes on",
         edit(
-            "_recovery.py",
-            "        if self.core.loop.owner() is not self:\n",
+            "_ending.py",
+            "        if not self.is_current():\n",
             "        if self._hand is not None:\n",
         ),
         "declared.py::test_an_actor_does_not_interrupt_itself",

@@ -71,7 +71,7 @@ MUTANTS = [
             "            self.drop_in_hand(Reason.KILLED if self.killed else Reason.INTERRUPTED)",
             "            self.in_hand = NOTHING",
         ),
-        "lives.py::test_a_kill_cancels_the_handler_and_skips_on_stop",
+        "ends.py::test_a_kill_cancels_the_handler_and_skips_on_stop",
     ),
     mutant(
         "interrupted counts as killed",
@@ -87,19 +87,19 @@ MUTANTS = [
         "the mail of the killed was stopped",
         "a dead letter says why",
         edit(
-            "_cell.py",
+            "_ending.py",
             "        self.mailbox.clear(Reason.KILLED if self.killed else Reason.STOPPED)",
             "        self.mailbox.clear(Reason.STOPPED)",
         ),
         "tell.py",
-        "lives.py",
+        "ends.py",
         "declared.py",
     ),
     mutant(
         "what comes after a kill was stopped",
         "a dead letter says why",
         edit(
-            "_cell.py",
+            "_ending.py",
             "        self.mailbox.close(Reason.KILLED if self.killed else Reason.STOPPED)",
             "        self.mailbox.close(Reason.STOPPED)",
         ),
@@ -182,7 +182,7 @@ MUTANTS = [
             "                if inlet.run is not run:\n                    inlet.rescue(run)\n",
             "",
         ),
-        "threads.py::test_a_thread_that_appends_as_its_run_is_transferred_has_its_message_rescued",
+        "inlet.py::test_a_thread_that_appends_as_its_run_is_transferred_has_its_message_rescued",
     ),
     mutant(
         "a rescued message is overtaken",
@@ -192,7 +192,7 @@ MUTANTS = [
             "            self._end_run()\n            again.messages = late\n",
             "            again.messages = late\n",
         ),
-        "threads.py::test_what_a_thread_tells_after_a_late_message_does_not_overtake_it",
+        "inlet.py::test_what_a_thread_tells_after_a_late_message_does_not_overtake_it",
     ),
     mutant(
         "a thread's run goes last first",

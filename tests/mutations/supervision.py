@@ -12,7 +12,7 @@ MUTANTS = [
             "        if times and bisect_right(times, now - self._intensity.seconds):\n"
             "            times.clear()\n",
         ),
-        "decisions.py::test_the_window_slides",
+        "intensity.py::test_the_window_slides",
         "decisions.py::test_every_window_agrees_with_the_model",
     ),
     mutant(
@@ -33,7 +33,7 @@ MUTANTS = [
             "            self._parent.fail_soon(failure)\n",
             "            failure.add_note('nobody hears')\n",
         ),
-        "families.py::test_too_many_restarts_go_up_level_by_level",
+        "escalations.py::test_too_many_restarts_go_up_level_by_level",
     ),
     mutant(
         "a backoff never calms",
@@ -43,7 +43,7 @@ MUTANTS = [
             "        nth = 1 if backoff.calms(now - due) else before + 1\n",
             "        nth = before + 1\n",
         ),
-        "decisions.py::test_calm_resets_it_counted_from_when_the_restart_was_due",
+        "backoff.py::test_calm_resets_it_counted_from_when_the_restart_was_due",
     ),
     mutant(
         "jitter past the maximum",
@@ -53,7 +53,7 @@ MUTANTS = [
             "        high = min(self.maximum, middle * (1 + self.jitter))\n",
             "        high = middle * (1 + self.jitter)\n",
         ),
-        "decisions.py::test_the_jitter_spreads_to_either_side_within_the_bounds",
+        "backoff.py::test_the_jitter_spreads_to_either_side_within_the_bounds",
     ),
     mutant(
         "a backoff that does not wait",
@@ -63,7 +63,7 @@ MUTANTS = [
             "        if not decision.delay or self._ends:\n            return True\n",
             "        if decision.delay < 60.0 or self._ends:\n            return True\n",
         ),
-        "families.py::test_a_restart_waits_and_mail_is_kept",
+        "rests.py::test_a_restart_waits_and_mail_is_kept",
     ),
     mutant(
         "a stop waits for the backoff",
@@ -71,10 +71,10 @@ MUTANTS = [
         edit(
             "_recovery.py",
             "        if self._suspension is not None:\n"
-            "            self._suspension.revived.set()\n        if self._queues:",
-            "        if self._queues:",
+            "            self._suspension.revived.set()\n        if self._awaits_turn:",
+            "        if self._awaits_turn:",
         ),
-        "families.py::test_an_end_during_backoff_is_immediate",
+        "rests.py::test_an_end_during_backoff_is_immediate",
     ),
     mutant(
         "temporary bystanders come back",
@@ -114,7 +114,7 @@ MUTANTS = [
         "a permanent one ends by its own stop",
         "permanent: also after it ended by itself",
         edit(
-            "_cell.py",
+            "_recovery.py",
             "        if self._restart_type is not Restart.PERMANENT or self._end is not None:",
             "        if self._restart_type is not None or self._end is not None:",
         ),
@@ -258,6 +258,26 @@ MUTANTS = [
             "        self._supervisor = None\n\n    async def suspend",
             "        self.regroup = None\n\n    async def suspend",
         ),
-        "families.py::test_too_many_restarts_go_up_level_by_level",
+        "escalations.py::test_too_many_restarts_go_up_level_by_level",
+    ),
+    mutant(
+        "a rest ends in a restart of all",
+        "all old lives are gone before the new ones begin",
+        edit(
+            "_recovery.py",
+            "            if not suspension.taken:  # else",
+            "            if True:  #",
+        ),
+        "rests.py::test_who_rests_when_all_restart_waits_until_all_are_gone",
+    ),
+    mutant(
+        "an escalation starts the suspended",
+        "one failure too many ends all children",
+        edit(
+            "_recovery.py",
+            "            if decision.action is not Action.ESCALATE:",
+            "            if True:",
+        ),
+        "escalations.py::test_a_failure_too_many_in_a_restart_of_all_starts_nobody",
     ),
 ]

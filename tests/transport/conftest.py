@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from actors import ActorSystem, DeadLetter, Instrument
+from tests.transport.probe import Probe
 from transport import Sockets
 
 PATIENCE = 20.0
@@ -238,3 +240,19 @@ async def _bounded(work: Coroutine[Any, Any, None]) -> None:
 def letters() -> Letters:
     """An instrument that collects dead letters."""
     return Letters()
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> type[Probe]:
+    """The class, with a journal and events that belong to this test alone."""
+    monkeypatch.setattr(Probe, "journal", [], raising=False)
+    monkeypatch.setattr(Probe, "release", asyncio.Event(), raising=False)
+    monkeypatch.setattr(Probe, "busy", asyncio.Event(), raising=False)
+    return Probe
+
+
+@pytest.fixture
+def logged() -> Any:
+    """What is logged, as a list of events; reaches loggers that were made before."""
+    with structlog.testing.capture_logs() as events:
+        yield events

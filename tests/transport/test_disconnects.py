@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-import structlog
 from fastapi import FastAPI, WebSocket
 from uvicorn.protocols.utils import ClientDisconnected
 
@@ -213,12 +212,6 @@ OTHERS = [
     RuntimeError("Expected ASGI message 'websocket.send' or 'websocket.close', but got 'so'."),
     ValueError("so"),
 ]
-
-
-@pytest.fixture
-def logged() -> Any:
-    with structlog.testing.capture_logs() as events:
-        yield events
 
 
 def test_an_error_of_the_server_on_sending_is_a_lost_connection(
