@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from ._log import log
 from .mailbox import Waiter
@@ -34,6 +34,18 @@ class Timer(Protocol):
     """A scheduled call; cancelling it twice is fine."""
 
     def cancel(self) -> object: ...
+
+
+class Running(NamedTuple):
+    """A task of the loop, as tests see it."""
+
+    task: Any
+    name: str
+    coroutine: Any
+    owner: object
+    """`None` if it was not started by the runtime."""
+    main: bool
+    """Whether the loop runs just for its sake: each time it is run, asyncio's has a new one."""
 
 
 class Hand(ABC):
@@ -143,8 +155,11 @@ class TaskLoop(ABC):
         """Return when every other task waits for something; one task at a time may call it."""
 
     @abstractmethod
-    def tasks(self) -> list[str]:
-        """The names of all tasks of the loop."""
+    def tasks(self) -> list[Running]:
+        """All tasks of the loop."""
+
+    def seed(self, seed: int) -> None:  # noqa: B027  # most loops have nothing to seed
+        """Make the loop's own order of steps depend on a seed alone, where chance is part of it."""
 
 
 class _AsyncioNursery:
@@ -325,8 +340,17 @@ class _AsyncioLoop(TaskLoop):
             waits = all(task is own or _waits(task) for task in asyncio.all_tasks(self._loop))
             quiet = quiet + 1 if waits else 0
 
-    def tasks(self) -> list[str]:
-        return [task.get_name() for task in asyncio.all_tasks(self._loop)]
+    def tasks(self) -> list[Running]:
+        return [
+            Running(task, task.get_name(), task.get_coro(), self._owners.get(task), _is_main(task))
+            for task in asyncio.all_tasks(self._loop)
+        ]
+
+
+def _is_main(task: asyncio.Task[Any]) -> bool:
+    # Nothing else tells them: what the loop, asyncio's or uvloop's, calls at the task's end.
+    callbacks: list[tuple[Any, Any]] = getattr(task, "_callbacks", None) or []
+    return any("run_until_complete" in getattr(call, "__qualname__", "") for call, _ in callbacks)
 
 
 def _waits(task: asyncio.Task[Any]) -> bool:
@@ -531,14 +555,18 @@ class _TrioLoop(TaskLoop):
 
         await trio.testing.wait_all_tasks_blocked()
 
-    def tasks(self) -> list[str]:
-        root = self._trio.lowlevel.current_root_task()
-        found, branches = [root.name], list(root.child_nurseries)
-        while branches:
-            for task in branches.pop().child_tasks:
-                found.append(task.name)
-                branches.extend(task.child_nurseries)
-        return found
+    def tasks(self) -> list[Running]:
+        found = [self._trio.lowlevel.current_root_task()]
+        for task in found:
+            found += [child for each in task.child_nurseries for child in each.child_tasks]
+        return [
+            Running(task, task.name, task.coro, self._owners.get(task), task is found[0])
+            for task in found
+        ]
+
+    def seed(self, seed: int) -> None:
+        # Trio shuffles who is ready by a generator of its own, and Hypothesis seeds that one too.
+        self._trio._core._run._r.seed(seed)
 
 
 def current_loop() -> TaskLoop:
