@@ -24,6 +24,8 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 CANCEL_AGAIN = 1.0
 """Seconds after which work that swallowed its cancellation and waits again is cancelled again."""
+CANCEL_SOON = 1 / 32
+"""Seconds after which work is cancelled that was being cancelled for somebody else's sake."""
 
 
 QUIET = 4
@@ -87,8 +89,11 @@ class Hand(ABC):
         return False
 
     @abstractmethod
-    def cancel(self, *, again: bool = False) -> None:
-        """Cancel the work that runs now, a second time only if `again`; without any, do nothing."""
+    def cancel(self, *, again: bool = False) -> bool:
+        """Cancel the work that runs now, a second time only if `again`; without any, do nothing.
+
+        Whether that was done: work that is being cancelled for somebody else's sake is let go.
+        """
 
     @property
     @abstractmethod
@@ -111,7 +116,7 @@ class TaskLoop(ABC):
         """The structure that every task is started in; leaving it waits for them all.
 
         When its block is cancelled or a task raises, it calls `abort()`, which has to cancel all
-        work through the hands; and again for as long as tasks remain that swallow that.
+        work through the hands; and again, where that can be swallowed, for as long as tasks remain.
         """
 
     @abstractmethod
@@ -289,11 +294,12 @@ class _AsyncioHand(Hand):
         if self._task.cancelling():
             raise asyncio.CancelledError  # from outside, and it came just now
 
-    def cancel(self, *, again: bool = False) -> None:
-        # One that is on its way out already, for somebody else's sake, is let go.
-        if self._busy and (again or self._task.cancelling() == self._asked):
-            self._asked += 1
-            self._task.cancel()
+    def cancel(self, *, again: bool = False) -> bool:
+        if not (self._busy and (again or self._task.cancelling() == self._asked)):
+            return False  # it may be on its way out, or out of a timeout that its handler catches
+        self._asked += 1
+        self._task.cancel()
+        return True
 
     @property
     def busy(self) -> bool:
@@ -425,9 +431,10 @@ class _TrioHand(Hand):
             return scope.__exit__(None, None, None)
         return scope.__exit__(type(error), error, error.__traceback__)
 
-    def cancel(self, *, again: bool = False) -> None:
+    def cancel(self, *, again: bool = False) -> bool:
         if self._scope is not None:
             self._scope.cancel()
+        return True
 
     @property
     def busy(self) -> bool:
