@@ -11,7 +11,7 @@ demo: .venv/demo ## the demo server, with a page in the browser
 	@exec $(BIN)/python -m uvicorn apps.server:app --host $(HOST) --port $(PORT)
 
 test: .venv/dev ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/dev ## format, lint and types
 	$(BIN)/ruff format --check .

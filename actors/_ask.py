@@ -1,12 +1,13 @@
 """A question under way: the envelope in the mailbox and what the asker awaits, in one object."""
 
+import math
 from collections.abc import Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeGuard, TypeVar, cast
 
-from ._deadlines import INFINITY, Deadlines
+from ._deadlines import Deadlines
 from ._inlet import Inlet
 from ._timers import Tick
 from .exceptions import ActorError, AskCycle, AskTimeout, MailboxFull, NotRunning
@@ -229,7 +230,7 @@ def ask_blocking(
 
 def check_timeout(timeout: float) -> None:
     """Raise `ValueError` unless an ask may wait that long."""
-    if not 0 < timeout < INFINITY:
+    if not 0 < timeout < math.inf:
         raise ValueError(f"an ask's timeout is above 0 and finite, not {timeout}")
 
 

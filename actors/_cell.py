@@ -56,9 +56,7 @@ class Cell(Recovery):
         restart: Restart,
         limits: Limits | None,
     ) -> None:
-        actor = factory()
-        if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"spawn needs an Actor class or factory, which made {actor!r}")
+        actor = made(factory)
         super().__init__(core, actor, restart, limits)
         self._factory = factory
         self._ref: ActorRef | None = ActorRef(self, core.inlet, core.thread)
@@ -93,7 +91,8 @@ class Cell(Recovery):
     @property
     def takes_children(self) -> bool:
         """Whether it may spawn: in all that it handles, but not once its children are ending."""
-        return self._lives and not self._finishing
+        between_lives = self._suspension is not None and self._suspension.reached.is_set
+        return self._lives and not (self._finishing or between_lives)
 
     def ask(self, request: Request[R], timeout: float) -> Awaitable[R]:
         if get_ident() != self.core.thread:
@@ -276,8 +275,7 @@ class Cell(Recovery):
                     break
                 await self._go_on(order)
             self._finishing = True
-            if self._rushing is not None:
-                self._calm()
+            self._hush()
             if self.mailbox.closed is None:
                 self._close(self._end)
             if self.mailbox.queue or self.mailbox.waiting:
@@ -286,9 +284,14 @@ class Cell(Recovery):
                 await self._family.end(self)
             end = self._end
             if not (self.killed or end is None or self._on_stop_ran) and self.table.has_end:
+                self._clear_deadline()  # it was for the work and the children
                 await self._stop_actor(end)
+        except Exception as error:  # noqa: BLE001  # a hook that must not raise did; or a bug of ours
+            log("error", "an actor's own machinery failed", error, actor=self.name)
+            await self._break_off()
         except BaseException as error:
             failure = error
+            await self._break_off()
             raise
         finally:
             try:
@@ -299,7 +302,7 @@ class Cell(Recovery):
     async def _start(self, started: Waiter) -> None:
         """Run `on_start`. If it fails, the life ends at once, and the spawner hears of it."""
         try:
-            if await self._hand_run(self.actor.on_start):
+            if await self._hand_run(self.actor.on_start) or self.killed:
                 self._start_error = ActorStopped(f"{self.name} was ended in on_start")
         except Exception as error:  # noqa: BLE001  # whatever it is, it is the spawner's
             self._start_error = error
@@ -317,9 +320,10 @@ class Cell(Recovery):
             self.core.report("spawned", self.ref)
 
     def _renew(self) -> Actor:
-        self.actor = actor = self._factory()
-        self.table = table_of(type(actor))
+        actor = made(self._factory)
+        table = table_of(type(actor))
         actor.__attach__(self)
+        self.actor, self.table = actor, table
         return actor
 
     # The end.
@@ -336,10 +340,8 @@ class Cell(Recovery):
         core, mailbox = self.core, self.mailbox
         if self.tick:
             core.deadlines.discard(self)
-        if self._rushing is not None:
-            self._calm()
-        children = self._family is not None and self._family.children
-        if mailbox.closed is None or self.in_hand is not NOTHING or children:
+        self._hush()
+        if mailbox.closed is None or self.in_hand is not NOTHING:
             self._abandon()
         if mailbox.queue or mailbox.waiting:
             self._clear_mail()
@@ -379,14 +381,25 @@ class Cell(Recovery):
                 watcher.mailbox.put_last(Notice(notice))
 
     def _abandon(self) -> None:
-        """Its task was cancelled from outside: do what its end would have done."""
+        """Its task was cancelled from outside, or raised: do what its end would have done."""
         self.killed = True
         if self.mailbox.closed is None:
             self._close(self._end)
         self.drop_in_hand(Reason.KILLED)
+
+    async def _break_off(self) -> None:
+        """The same in its task, which has the children to wait for."""
+        self._finishing = True
+        self._abandon()
         if self._family is not None:
-            for child in reversed(tuple(self._family.children)):
-                child.kill()
+            await self._family.end(self)
+
+    def _hush(self) -> None:
+        """Nothing in hand is hurried any more."""
+        if self._watching is not None:
+            self._watch_no_more()
+        if self._hastening is not None:
+            self._hasten_no_more()
 
     def _let_go(self, ref: ActorRef) -> None:
         """A ref that is kept keeps no state alive, and one that is not leaves no reference cycle:
@@ -399,6 +412,14 @@ class Cell(Recovery):
         self._at_deadline = None
         if self._end is not None and self._end.error is not None:
             self._end = End(self._end.how)
+
+
+def made(factory: Callable[[], Actor]) -> Actor:
+    """What the factory makes. Raises `TypeError` if that is no actor."""
+    actor = factory()
+    if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"spawn needs an Actor class or factory, which made {actor!r}")
+    return actor
 
 
 async def spawn(

@@ -16,7 +16,8 @@ from ._task import Timer
 PER_SECOND = 64
 TICK = 1 / PER_SECOND
 """Seconds: how late a deadline may be."""
-INFINITY = float("inf")
+FOREVER = 1e9
+"""Seconds, some thirty years: what is to expire later never does."""
 
 
 class Expiring(Protocol):
@@ -70,12 +71,12 @@ class Deadlines:
     def add(self, deadline: Expiring, delay: float) -> None:
         """Have `deadline.expire()` called after `delay` seconds, in a tick that has not begun.
 
-        One that was added before is moved. An infinite one never expires, and after `close`
-        none does.
+        One that was added before is moved. One in the distant future never expires, and after
+        `close` none does.
         """
         if deadline.tick:
             self.discard(deadline)
-        if self.closed or delay == INFINITY:
+        if self.closed or delay > FOREVER:
             return
         tick = int((self.now() + delay) * PER_SECOND) + 1
         deadline.tick = tick

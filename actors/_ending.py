@@ -9,7 +9,9 @@ What each does to one that ends already (a row is what is under way, a column wh
     a crash    nothing     nothing                       takes over
     a kill     nothing     nothing                       nothing
 
-Once the children are ending (`_finishing`) a stop changes nothing any more.
+Of the deadlines of a drain and of a stop that takes over, the earlier counts. Once the children
+are ending (`_finishing`) a stop changes nothing any more. A permanent actor's own stop is none of
+these: it ends a life and begins another (see `_recovery`), and any of them takes over from it.
 """
 
 from abc import abstractmethod
@@ -20,8 +22,8 @@ from ._ask import Ask
 from ._core import Core
 from ._deadlines import Deadline
 from ._log import log
-from ._task import CANCEL_AGAIN, Hand, Work
-from ._work import LEAVE, LEAVE_FIRST, Worker
+from ._task import CANCEL_AGAIN, CANCEL_SOON, Hand, Work
+from ._work import LEAVE, LEAVE_FIRST, SETTLE, Worker
 from .actor import Actor, End
 from .exceptions import HandlerTimeout, StopTimeout
 from .mailbox import DONE, Reason, Waiter
@@ -42,8 +44,8 @@ class Ending(Worker):
         "_finishing",
         "_hand",
         "_on_stop_ran",
-        "_rushing",
         "_timed_out",
+        "_watching",
         "awaits",
         "child_ending",
         "enders",
@@ -65,10 +67,10 @@ class Ending(Worker):
         self.child_ending: Ending | None = None
         self.awaits: Ask[Any] | None = None
         """The question whose answer its own task awaits now."""
-        self.tick = 0  # of its deadline, which is for one thing at a time: it expires itself
+        self.tick = 0  # of the deadline of a drain or a stop: it expires itself
         self._at_deadline: Callable[[], object] | None = None
         self._timed_out: HandlerTimeout | None = None
-        self._rushing: Deadline | None = None
+        self._watching: Deadline | None = None  # for work that swallows its cancellation
 
     @abstractmethod
     def call_later(self, delay: float, function: Callable[[], object]) -> Deadline:
@@ -77,6 +79,10 @@ class Ending(Worker):
     @abstractmethod
     def _withdraw(self) -> None:
         """Leave the groups, and have no timer fire any more."""
+
+    @abstractmethod
+    def _rest_no_longer(self) -> None:
+        """A drain has been decided: begin the next life, if it is put off by a backoff."""
 
     @abstractmethod
     def _await_no_life(self) -> None:
@@ -124,6 +130,7 @@ class Ending(Worker):
             self._close(DRAINED)
             self._set_deadline(then, timeout)
             self.mailbox.put_last(LEAVE)
+            self._rest_no_longer()
 
     def _interrupt(self) -> None:
         self.mailbox.put_first(LEAVE_FIRST)
@@ -135,11 +142,14 @@ class Ending(Worker):
             return self
         if self._end is None or self._end is DRAINED:
             self._close(STOPPED)
-            self._set_deadline(self.kill, timeout)
+            if self._at_deadline == self.kill:
+                self.core.deadlines.bring_forward(self, timeout)
+            else:
+                self._set_deadline(self.kill, timeout)
             self._clear_mail()  # nobody will handle it, so who asks should not wait any longer
             self.mailbox.put_first(LEAVE_FIRST)
             self._await_no_life()
-        elif self._at_deadline == self.kill:
+        elif self._at_deadline is not None:
             self.core.deadlines.bring_forward(self, timeout)
         return self
 
@@ -178,35 +188,34 @@ class Ending(Worker):
         """Cancel what the hand does now, and again as long as it swallows that and waits."""
         hand = self._hand
         if hand is not None and hand.busy:
-            self.awaits = None  # not for long
-            hand.cancel()
+            self.awaits = None  # it will not await that answer any more, so it is in no circle
+            self.mailbox.put_first(SETTLE)
+            cancelled = hand.cancel()
             if hand.forgets:
-                self._watch_cancelled(hand, self.handled, self.in_hand)
+                self._watch_cancelled(hand, cancelled, self.core.loop.now())
 
-    def _watch_cancelled(self, hand: Hand, handled: int, in_hand: object) -> None:
+    def _watch_cancelled(self, hand: Hand, cancelled: bool, since: float) -> None:
+        handled, in_hand, now = self.handled, self.in_hand, self.core.loop.now
+
         def check() -> None:
             if hand.busy and self.handled == handled and self.in_hand is in_hand:
-                hand.cancel(again=True)
-                self._watch_cancelled(hand, handled, in_hand)
+                again = hand.cancel(again=cancelled or now() - since >= CANCEL_AGAIN)
+                self._watch_cancelled(hand, again, now() if again else since)
 
-        self._rush(CANCEL_AGAIN, check)
+        self._watch_no_more()
+        self._watching = self.call_later(CANCEL_AGAIN if cancelled else CANCEL_SOON, check)
 
-    def _rush(self, delay: float, check: Callable[[], object]) -> None:
-        """See after a while whether the handler in hand still holds up what is to come."""
-        self._calm()
-        self._rushing = self.call_later(delay, check)
-
-    def _calm(self) -> None:
-        """Nothing is held up any more."""
-        rushing, self._rushing = self._rushing, None
-        if rushing is not None:
-            rushing.cancel()
+    def _watch_no_more(self) -> None:
+        """What was cancelled is over."""
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
 
     async def _hand_run(self, work: Work) -> bool:
         """Run a callback; whether it was cancelled, or not even begun, after a kill."""
         assert self._hand is not None
         cancelled = self.killed or await self._hand.run(work)
-        self._calm()
+        self._watch_no_more()
         return cancelled
 
     # The way to the end.
@@ -225,25 +234,25 @@ class Ending(Worker):
         """Run `on_stop`, under its deadline."""
         self._on_stop_ran = True
         actor = self.actor
-        self._set_deadline(self._cancel_hand, actor.stop_timeout)
+        deadline = self.call_later(actor.stop_timeout, self._cancel_hand)
         try:
             await self._hand_run(lambda: actor.__finish__(end))
         except Exception as error:  # noqa: BLE001  # it harms nobody else
             self._report_on_stop(error)
         else:
-            if self._at_deadline is None and not self.killed:  # it has expired
+            if deadline.fired and not self.killed:
                 self._report_on_stop(
                     StopTimeout(f"on_stop took more than {actor.stop_timeout:g} s")
                 )
-        if self._at_deadline == self._cancel_hand:  # not that of a drain which came meanwhile
-            self._clear_deadline()
+        finally:
+            deadline.cancel()
 
     def _report_on_stop(self, error: Exception) -> None:
         log("error", "on_stop failed", error, actor=self.name)
         if self.core.instruments:
             self.core.report("crashed", self.ref, error)
 
-    # The deadline.
+    # The deadline of a drain or a stop.
 
     def _set_deadline(self, function: Callable[[], object], timeout: float) -> None:
         self._at_deadline = function

@@ -1,12 +1,14 @@
 """From an actor class to its handlers by message type, checked as far as its annotations go."""
 
 import inspect
+import sys
 import types
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import (
     Any,
     Final,
+    ForwardRef,
     Literal,
     Never,
     NoReturn,
@@ -20,11 +22,13 @@ from typing import (
     is_typeddict,
     overload,
 )
+from weakref import WeakKeyDictionary
 
 from .exceptions import HandlerError
 from .message import Message, Request
 
 MARK: Final = "__receive__"
+_NOTHING: Final[Mapping[str, Any]] = types.MappingProxyType({})
 
 Function: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
@@ -196,7 +200,7 @@ def _check(cls: type, name: str, function: Any, names: dict[str, Any]) -> tuple[
     for message_type in message_types:
         if batch and issubclass(message_type, Request):
             raise HandlerError(f"{where}: requests are answered one by one, not by batches")
-        _check_reply(where, message_type, hints.get("return", Any))
+        _check_reply(where, message_type, hints.get("return", Any), names)
     return message_types, batch
 
 
@@ -221,25 +225,59 @@ def _message_type(where: str, hint: Any) -> type:
     return message_type
 
 
-def reply_type(message_type: type) -> Any:
-    """The `R` of a subclass of `Request[R]`; `Any` where it is left open."""
+_quoted: WeakKeyDictionary[type, Any] = WeakKeyDictionary()
+"""What the quoted replies of requests mean, by the class that quotes."""
+
+
+def reply_type(message_type: type, names: Mapping[str, Any] = _NOTHING) -> Any:
+    """The `R` of a subclass of `Request[R]`; `Any` where it is left open.
+
+    What is quoted in it means what it does in the class's module, or in `names`. Raises `NameError`
+    if that is nothing (yet), and `HandlerError` if it is no type.
+    """
     for base in message_type.__mro__:
         for alias in vars(base).get("__orig_bases__", ()):
             if get_origin(alias) is Request:
                 (promised,) = get_args(alias)
+                if _is_quoted(promised):
+                    return _unquoted(base, promised, names)
                 return Any if isinstance(promised, TypeVar) else promised
     return Any
 
 
+def _is_quoted(hint: Any) -> bool:
+    return isinstance(hint, str | ForwardRef) or any(map(_is_quoted, get_args(hint)))
+
+
+def _unquoted(cls: type, promised: Any, names: Mapping[str, Any]) -> Any:
+    if cls not in _quoted:
+        module = vars(sys.modules.get(cls.__module__, types))
+        holder = types.SimpleNamespace(__annotations__={"reply": promised})
+        try:
+            _quoted[cls] = get_type_hints(holder, module, {**names, **vars(cls)})["reply"]
+        except (NameError, AttributeError, TypeError) as error:
+            said = f"the reply of {cls.__qualname__}, {_show(promised)}: {error}"
+            raise (NameError if isinstance(error, NameError) else HandlerError)(said) from None
+    return _quoted[cls]
+
+
 def error_replies(message_type: type) -> tuple[type[Exception], ...]:
-    """The errors among the replies that a `Request` promises."""
-    kinds = [get_origin(part) or part for part in _parts(reply_type(message_type))]
-    return tuple(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception))
+    """The errors among the replies that a `Request` promises. Raises `HandlerError`."""
+    try:
+        promised = reply_type(message_type)
+    except NameError as error:  # no handler names it: it is handled for the sake of a base
+        unknown = str(error)
+    else:
+        kinds = [get_origin(part) or part for part in _parts(promised)]
+        return tuple(
+            kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)
+        )
+    raise HandlerError(unknown)  # its context is what the handler raised
 
 
-def _check_reply(where: str, message_type: type, returned: Any) -> None:
+def _check_reply(where: str, message_type: type, returned: Any, names: Mapping[str, Any]) -> None:
     if issubclass(message_type, Request):
-        promised = reply_type(cast(type, message_type))
+        promised = reply_type(cast(type, message_type), names)
         if not fits(returned, promised):
             raise HandlerError(
                 f"{where} returns {_show(returned)}, but {message_type.__name__} "
@@ -283,4 +321,6 @@ def fits(returned: Any, promised: Any) -> bool:
 
 
 def _show(hint: Any) -> str:
+    if isinstance(hint, ForwardRef):
+        return repr(hint.__forward_arg__)
     return hint.__name__ if isinstance(hint, type) else str(hint)

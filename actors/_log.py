@@ -9,6 +9,15 @@ import structlog
 _logger: Any = structlog.get_logger("greenroom")
 
 
+def describe(error: BaseException) -> str:
+    """The error's type, and what it says, unless saying it raises."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001  # it is somebody's `__str__`
+        return name
+
+
 def log(
     level: Literal["warning", "error"],
     event: str,

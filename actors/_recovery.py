@@ -18,11 +18,12 @@ from typing import TypeAlias
 
 from ._ask import is_ask, message_in
 from ._core import Core
+from ._deadlines import Deadline
 from ._ending import STOPPED, Ending
 from ._family import Family, Regroup, Suspension
-from ._log import log
+from ._log import describe, log
 from ._task import Hand
-from ._work import FAIL, NOTHING, OWN_STOP, SUSPEND, Order
+from ._work import FAIL, NOTHING, OWN_STOP, SUSPEND, Batch, Order
 from .actor import Actor, End
 from .exceptions import ActorCrashed, IntensityExceeded
 from .mailbox import DONE, Reason
@@ -48,6 +49,7 @@ class Recovery(Ending):
         "_awaits_turn",
         "_failure",
         "_family",
+        "_hastening",
         "_limits",
         "_restart_type",
         "_siblings",
@@ -69,9 +71,10 @@ class Recovery(Ending):
         self._siblings: Family | None = None  # a root's only from its first failure on
         self._suspension: Suspension | None = None
         self._awaits_turn = False  # while another restart of several is under way
-        # What is asked of this life, until the order for it is taken or the life is over:
+        # What is asked of this life; an order that is taken in a later one is void.
         self._stopping_itself = False
         self._failure: Exception | None = None
+        self._hastening: list[Deadline] | None = None  # for orders that a handler keeps waiting
 
     @abstractmethod
     def drop_timers(self) -> None:
@@ -94,7 +97,7 @@ class Recovery(Ending):
 
     def take_order(self, order: Order) -> bool:
         if order is FAIL:
-            self._calm()
+            self._hasten_no_more()
             failure, self._failure = self._failure, None
             if failure is not None:  # it has not started anew since
                 raise failure
@@ -107,16 +110,16 @@ class Recovery(Ending):
 
     async def _go_on(self, order: Order) -> None:
         """The work was left by that order, but not for good."""
-        self._calm()
+        self._watch_no_more()
         self._timed_out = None
         if order is SUSPEND:
             await self._stay_suspended()
-        else:
+        elif order is OWN_STOP:
             await self._begin_again()
 
     async def _interrupted(self, hand: Hand, error: BaseException) -> None:
         """The handler in hand crashed, or was cancelled by its deadline or a kill."""
-        self._calm()
+        self._watch_no_more()
         try:
             await hand.fail(error)
         except Exception as crash:  # noqa: BLE001  # whatever it is, supervision decides
@@ -149,7 +152,10 @@ class Recovery(Ending):
         """After a crash: do as is decided, until a start succeeds or the end is decided."""
         decision = self._crash(error, starting=starting)
         waiting: tuple[Recovery, ...] = ()
+        if decision.action is Action.RESUME:
+            await self.core.loop.checkpoint()  # it may crash again without awaiting anything
         while decision.action is Action.RESTART:
+            await self.core.loop.checkpoint()
             waiting = decision.start
             try:
                 await self._carry_out(decision, error)
@@ -217,7 +223,7 @@ class Recovery(Ending):
 
     async def _rested(self, siblings: Family, decision: Decision["Recovery"]) -> bool:
         """Rest; whether nobody else has taken over meanwhile."""
-        if not decision.delay or self._ends:
+        if not decision.delay or self._end is not None or self.killed:
             return True
         rest = await self._rest(decision.delay)
         if rest.taken:
@@ -285,17 +291,19 @@ class Recovery(Ending):
             if directive is Directive.RESUME and (starting or isinstance(error, IntensityExceeded)):
                 directive = Directive.RESTART  # there is nothing to go on with
             decision = self._decide(directive)
+        if decision.action is not Action.RESUME or self._suspension is not None:
+            self._stopping_itself = False  # the crash has overtaken it
         restarts = decision.action in (Action.RESTART, Action.RESUME)
         error_id = log(
             "error",
             "actor crashed",
             error,
             actor=self.name,
-            message=None if item is NOTHING else type(message_in(item)).__name__,
+            message=_kind(item),
             restarts=restarts,
         )
         if is_ask(item):
-            crash = ActorCrashed(f"{self.name} crashed: {type(error).__name__}: {error}", error_id)
+            crash = ActorCrashed(f"{self.name} crashed: {describe(error)}", error_id)
             crash.__cause__ = error
             item.fail(crash)
         self.actor.__crashed__(error, error_id, restarts=restarts)
@@ -308,6 +316,7 @@ class Recovery(Ending):
             self._family.reset()
         self._failure = None
         self._stopping_itself = False
+        self.drop_timers()  # of tasks of the former life
         actor = self._renew()
         self._on_stop_ran = False
         if await self._hand_run(actor.on_start):
@@ -319,19 +328,27 @@ class Recovery(Ending):
 
     def fail_soon(self, error: Exception) -> None:
         """Its children failed too often: it fails as well, after the handler in hand at most."""
-        if self._lives and self._failure is None:
+        if not (self._ends or self._finishing or self._failure is not None):
             self._failure = error
             self.mailbox.put_first(FAIL)
             self._hasten(STOP_TIMEOUT, lambda: self._failure is error)
 
     def _hasten(self, timeout: float, still: Callable[[], bool]) -> None:
-        """Cancel the handler in hand if after that time it still keeps a control item waiting."""
+        """Cancel what is in hand if after that time it still keeps an order waiting."""
 
         def check() -> None:
-            if still():
+            if still() and not (self._ends or self._finishing):
                 self._cancel_hand()
 
-        self._rush(timeout, check)
+        if self._hastening is None:
+            self._hastening = []
+        self._hastening.append(self.call_later(timeout, check))
+
+    def _hasten_no_more(self) -> None:
+        """No order is kept waiting."""
+        hastening, self._hastening = self._hastening, None
+        for deadline in hastening or ():
+            deadline.cancel()
 
     # Between two lives.
 
@@ -357,6 +374,10 @@ class Recovery(Ending):
         suspension.revived.set()
         return suspension.started
 
+    def _rest_no_longer(self) -> None:
+        if self._suspension is not None and not self._suspension.taken:
+            self._suspension.revived.set()
+
     def _await_no_life(self) -> None:
         if self._suspension is not None:
             self._suspension.revived.set()
@@ -366,6 +387,7 @@ class Recovery(Ending):
     async def _stay_suspended(self) -> None:
         suspension = self._suspension
         assert suspension is not None
+        self._hasten_no_more()
         self.drop_timers()
         if self._family is not None:
             await self._family.end(self)
@@ -399,6 +421,13 @@ class Recovery(Ending):
             timer.cancel()
             self._suspension = None
         return suspension
+
+
+def _kind(item: object) -> str | None:
+    """What kind of message was in hand."""
+    if isinstance(item, Batch):
+        item = item[0]
+    return None if item is NOTHING else type(message_in(item)).__name__
 
 
 async def _wait_for(awaitable: Awaitable[None]) -> None:

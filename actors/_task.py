@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from ._log import log
 from .mailbox import Waiter
@@ -24,6 +24,8 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 CANCEL_AGAIN = 1.0
 """Seconds after which work that swallowed its cancellation and waits again is cancelled again."""
+CANCEL_SOON = 1 / 32
+"""Seconds after which work is cancelled that was being cancelled for somebody else's sake."""
 
 
 QUIET = 4
@@ -34,6 +36,18 @@ class Timer(Protocol):
     """A scheduled call; cancelling it twice is fine."""
 
     def cancel(self) -> object: ...
+
+
+class Running(NamedTuple):
+    """A task of the loop, as tests see it."""
+
+    task: Any
+    name: str
+    coroutine: Any
+    owner: object
+    """`None` if it was not started by the runtime."""
+    main: bool
+    """Whether the loop runs just for its sake: each time it is run, asyncio's has a new one."""
 
 
 class Hand(ABC):
@@ -75,8 +89,11 @@ class Hand(ABC):
         return False
 
     @abstractmethod
-    def cancel(self, *, again: bool = False) -> None:
-        """Cancel the work that runs now, a second time only if `again`; without any, do nothing."""
+    def cancel(self, *, again: bool = False) -> bool:
+        """Cancel the work that runs now, a second time only if `again`; without any, do nothing.
+
+        Whether that was done: work that is being cancelled for somebody else's sake is let go.
+        """
 
     @property
     @abstractmethod
@@ -99,7 +116,7 @@ class TaskLoop(ABC):
         """The structure that every task is started in; leaving it waits for them all.
 
         When its block is cancelled or a task raises, it calls `abort()`, which has to cancel all
-        work through the hands; and again for as long as tasks remain that swallow that.
+        work through the hands; and again, where that can be swallowed, for as long as tasks remain.
         """
 
     @abstractmethod
@@ -143,8 +160,11 @@ class TaskLoop(ABC):
         """Return when every other task waits for something; one task at a time may call it."""
 
     @abstractmethod
-    def tasks(self) -> list[str]:
-        """The names of all tasks of the loop."""
+    def tasks(self) -> list[Running]:
+        """All tasks of the loop."""
+
+    def seed(self, seed: int) -> None:  # noqa: B027  # most loops have nothing to seed
+        """Make the loop's own order of steps depend on a seed alone, where chance is part of it."""
 
 
 class _AsyncioNursery:
@@ -274,11 +294,12 @@ class _AsyncioHand(Hand):
         if self._task.cancelling():
             raise asyncio.CancelledError  # from outside, and it came just now
 
-    def cancel(self, *, again: bool = False) -> None:
-        # One that is on its way out already, for somebody else's sake, is let go.
-        if self._busy and (again or self._task.cancelling() == self._asked):
-            self._asked += 1
-            self._task.cancel()
+    def cancel(self, *, again: bool = False) -> bool:
+        if not (self._busy and (again or self._task.cancelling() == self._asked)):
+            return False  # it may be on its way out, or out of a timeout that its handler catches
+        self._asked += 1
+        self._task.cancel()
+        return True
 
     @property
     def busy(self) -> bool:
@@ -325,8 +346,17 @@ class _AsyncioLoop(TaskLoop):
             waits = all(task is own or _waits(task) for task in asyncio.all_tasks(self._loop))
             quiet = quiet + 1 if waits else 0
 
-    def tasks(self) -> list[str]:
-        return [task.get_name() for task in asyncio.all_tasks(self._loop)]
+    def tasks(self) -> list[Running]:
+        return [
+            Running(task, task.get_name(), task.get_coro(), self._owners.get(task), _is_main(task))
+            for task in asyncio.all_tasks(self._loop)
+        ]
+
+
+def _is_main(task: asyncio.Task[Any]) -> bool:
+    # Nothing else tells them: what the loop, asyncio's or uvloop's, calls at the task's end.
+    callbacks: list[tuple[Any, Any]] = getattr(task, "_callbacks", None) or []
+    return any("run_until_complete" in getattr(call, "__qualname__", "") for call, _ in callbacks)
 
 
 def _waits(task: asyncio.Task[Any]) -> bool:
@@ -401,9 +431,10 @@ class _TrioHand(Hand):
             return scope.__exit__(None, None, None)
         return scope.__exit__(type(error), error, error.__traceback__)
 
-    def cancel(self, *, again: bool = False) -> None:
+    def cancel(self, *, again: bool = False) -> bool:
         if self._scope is not None:
             self._scope.cancel()
+        return True
 
     @property
     def busy(self) -> bool:
@@ -531,14 +562,18 @@ class _TrioLoop(TaskLoop):
 
         await trio.testing.wait_all_tasks_blocked()
 
-    def tasks(self) -> list[str]:
-        root = self._trio.lowlevel.current_root_task()
-        found, branches = [root.name], list(root.child_nurseries)
-        while branches:
-            for task in branches.pop().child_tasks:
-                found.append(task.name)
-                branches.extend(task.child_nurseries)
-        return found
+    def tasks(self) -> list[Running]:
+        found = [self._trio.lowlevel.current_root_task()]
+        for task in found:
+            found += [child for each in task.child_nurseries for child in each.child_tasks]
+        return [
+            Running(task, task.name, task.coro, self._owners.get(task), task is found[0])
+            for task in found
+        ]
+
+    def seed(self, seed: int) -> None:
+        # Trio shuffles who is ready by a generator of its own, and Hypothesis seeds that one too.
+        self._trio._core._run._r.seed(seed)
 
 
 def current_loop() -> TaskLoop:

@@ -22,7 +22,7 @@ from .telemetry import Stats, Terminated
 NOTHING: Final = object()
 """In hand between two messages; `None` is a message like any other."""
 BATCH = 128
-"""Messages an actor may handle before everybody else gets a turn."""
+"""Messages, or as many in batches, that an actor may handle before everybody gets a turn."""
 
 
 class Batch(list[object]):
@@ -48,6 +48,8 @@ OWN_STOP = Order(first=True)
 """Leave the work: a permanent actor stops itself, and starts anew."""
 SUSPEND = Order(first=True)
 """Leave the work for now: the actor is to start anew with others."""
+SETTLE = Order(first=True)
+"""Leave the work for a moment: a cancellation that came too late must not reach what comes next."""
 FAIL = Order(first=True)
 """The actor's children failed too often, and so it fails itself."""
 
@@ -76,6 +78,7 @@ class Worker(ABC):
     """See the module's head. It works for a cell, which knows when to begin and to end."""
 
     __slots__ = (
+        "_batched",
         "actor",
         "core",
         "crashed",
@@ -103,6 +106,7 @@ class Worker(ABC):
         else:
             self.mailbox = LanedMailbox(*bounds, lanes)
         self.in_hand: object = NOTHING
+        self._batched = 0  # messages handled in batches since it last let others have a turn
         self.handled = 0
         self.crashed = 0
 
@@ -212,7 +216,9 @@ class Worker(ABC):
         await function(self.actor, [message_in(item) for item in batch])
         self.handled += len(batch)
         self.in_hand = NOTHING
-        if len(batch) == BATCH:
+        self._batched += len(batch)
+        if self._batched >= BATCH:
+            self._batched = 0
             await self.core.loop.checkpoint()
 
     def interrupt(self) -> None:

@@ -97,8 +97,8 @@ class Actor:
 
     Subclass it, mark handlers with `@receive`, and spawn it. Inside, everything happens in the
     loop's thread, one handler at a time, so state needs no lock. From another thread use the
-    actor's ref: the methods here raise `RuntimeError` there, `publish` apart. (The model is
-    Hewitt's; the callbacks' meanings follow Erlang/OTP's `gen_server`.)
+    actor's ref, or `publish`; what changes anything else here raises `RuntimeError` there. (The
+    model is Hewitt's; the callbacks' meanings follow Erlang/OTP's `gen_server`.)
     """
 
     mailbox_size: ClassVar[int] = 1024

@@ -8,8 +8,10 @@ supervises and ends its own workers is theirs and Erlang's poolboy's.
 import enum
 import itertools
 import operator
+import zlib
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Protocol, TypeVar
+from hashlib import blake2b
+from typing import Any, Protocol, TypeVar, cast
 
 from ._handlers import receive
 from .actor import Actor
@@ -89,10 +91,12 @@ class Pool:
 
         `owner`: the system, or the actor that the pool ends before. `factory`: as for
         `ActorSystem.spawn`. `routing`: a `Routing`; or a function of a message that gives its key,
-        and messages of equal keys go to one worker for as long as that lives. It is called in the
-        teller's thread, and what it raises, the teller gets. `name`: of the supervisor; the workers
-        are `name/1` and so on. `intensity`: how many restarts, of all workers together, are too
-        many, which ends the pool; `backoff`: how long one that failed waits for its restart.
+        and messages of equal keys go to one worker for as long as that lives: to the same in every
+        process, if keys are strings, bytes, numbers, `None`, members of an enum or tuples of these;
+        others go by their own `hash`. It is called in the teller's thread, and what it raises, the
+        teller gets. `name`: of the supervisor; the workers are `name/1` and so on. `intensity`: how
+        many restarts, of all workers together, are too many, which ends the pool; `backoff`: how
+        long one that failed waits for its restart.
 
         Raises what the factory or an `on_start` raises (then nothing is left behind), `ValueError`
         for a `size` below 1, and what `owner.spawn` raises. An owner that is restarted has ended
@@ -206,7 +210,8 @@ class Pool:
     def _of_key(self, function: Callable[[Any], Hashable], message: object) -> ActorRef:
         key = function(message)
         try:
-            mixed = hash((key,))  # a tuple's, since that of an int is the int: 4, 8, 12 would meet
+            # A tuple's, since that of an int is the int: 4, 8, 12 would meet.
+            mixed = hash((_lasting(key),))
         except TypeError as error:
             raise TypeError(
                 f"the key of {type(message).__name__} is not hashable: {key!r}"
@@ -216,15 +221,32 @@ class Pool:
         if ref._mailbox.closed is None or not (living := self._forget_ended()):
             return ref
         # The keys of one that has ended are spread over the others, and move again only when their
-        # new worker ends as well (rendezvous hashing, of Thaler and Ravishankar; of strings, since
+        # new worker ends as well (rendezvous hashing, of Thaler and Ravishankar; by a digest, since
         # the hashes of tuples that differ in a small number are not independent).
-        return max(living, key=lambda ref: hash(f"{mixed}/{refs.index(ref)}"))
+        return max(living, key=lambda ref: blake2b(f"{mixed}/{refs.index(ref)}".encode()).digest())
 
     def _forget_ended(self) -> tuple[ActorRef, ...]:
         """The workers that take mail; if there is any, only these have turns from now on."""
         living = tuple([ref for ref in self._living if ref._mailbox.closed is None])
         self._living = living or self._living
         return living
+
+
+def _lasting(key: Hashable) -> Hashable:
+    """What stands for a key, and hashes to the same in every process: strings would not."""
+    if type(key) is int:
+        return key  # at once, since that is what most keys are or are made of, besides strings
+    if isinstance(key, str):
+        return zlib.crc32(key.encode("utf-8", "surrogatepass"))
+    if isinstance(key, bytes):
+        return zlib.crc32(key)
+    if isinstance(key, tuple):
+        return tuple(map(_lasting, cast(tuple[Hashable, ...], key)))
+    if key is None:
+        return 0  # until Python 3.12 it was hashed by where it lies
+    if isinstance(key, enum.Enum) and type(key).__hash__ is enum.Enum.__hash__:
+        return _lasting(f"{type(key).__qualname__}.{key.name}")
+    return key
 
 
 class _Supervisor(Actor):

@@ -32,8 +32,10 @@ FLOORS = {
     ),
     "actors.testing": (
         *("_schedule", "_loop"),
-        *("_probe", "_kit", "_explore"),
-        *("_nodes", "_strategies", "_check"),
+        *("_waits", "_probe"),
+        *("_kit", "_explore"),
+        *("_nodes", "_strategies"),
+        "_check",
     ),
     "transport": (
         *("exceptions", "settings"),

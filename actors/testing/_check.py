@@ -19,14 +19,16 @@ from ..ref import ActorRef
 from ..supervision import Intensity, Restart
 from ..telemetry import unaccounted
 from ._explore import play, schedules
-from ._kit import TestKit
+from ._kit import PATIENCE, TestKit
 from ._schedule import Schedule
 from ._strategies import message as message_of
 from ._strategies import messages
+from ._waits import Wait, waits_outside
 
 TELLERS = 3
 ASK_TIMEOUT = 60.0
 """Virtual seconds."""
+EXPLAIN = hypothesis.Phase.explain
 
 
 class Tell(NamedTuple):
@@ -64,6 +66,7 @@ def check_actor(
     overrides: Mapping[type, st.SearchStrategy[Any]] | None = None,
     backend: str = "asyncio",
     settings: hypothesis.settings | None = None,
+    patience: float = PATIENCE,
 ) -> None:
     """Tell and ask an actor whatever it handles, from several sides, and check what it promises.
 
@@ -76,9 +79,12 @@ def check_actor(
     `factory`: an actor class, or what makes the actor. `allow`: errors that its handlers may raise,
     after which it is restarted; any other is raised here. `invariant`: called with the actor
     whenever it is at rest; it must not raise or return `False`. `overrides`: see `messages`.
-    `backend`: `asyncio` or `trio`. `settings`: Hypothesis's.
+    `backend`: `asyncio` or `trio`. `settings`: Hypothesis's, by default without its phase
+    `explain`, which is slow. `patience`: of each program; see `TestKit`.
 
-    Raises `AssertionError` with what is wrong, after Hypothesis has made the program simpler.
+    Raises `AssertionError` with what is wrong, after Hypothesis has made the program simpler. It
+    is wrong, too, to wait for what is outside of the kit's clock (`asyncio.sleep`, a socket, a
+    thread): time would not, and so the actor would be seen through its deadlines alone.
     """
     cls, overrides = type(factory()), overrides or {}
     said = messages(cls, overrides=overrides)
@@ -94,7 +100,7 @@ def check_actor(
     ]
     steps.append(st.builds(Ask, st.one_of(asked)))  # nothing, if there are none
 
-    @(settings or hypothesis.settings(deadline=None))
+    @(settings or hypothesis.settings(deadline=None, phases=set(hypothesis.Phase) - {EXPLAIN}))
     @hypothesis.given(
         # Without a least size most would be too short to mix anything up.
         st.lists(st.one_of(steps), min_size=10, max_size=40),
@@ -102,7 +108,8 @@ def check_actor(
         schedules(),
     )
     def run(program: list[Step], end: End, schedule: Schedule) -> None:
-        play(_Trial(factory, cls, allow, invariant, program, end).run, schedule, backend=backend)
+        trial = _Trial(factory, cls, allow, invariant, program, end)
+        play(trial.run, schedule, backend=backend, patience=patience)
 
     run()
 
@@ -153,6 +160,7 @@ class _Trial:
         self.handled: list[object] = []
         """What handlers were given, in that order."""
         self.refused: list[object] = []
+        self._outside: Wait | None = None
         self._told: list[list[object]] = [[] for _ in range(TELLERS + 1)]  # the last is the test
 
     def _make(self) -> Actor:
@@ -162,6 +170,33 @@ class _Trial:
         return actor
 
     async def run(self, kit: TestKit) -> None:
+        try:
+            await self._run(kit)
+        except AssertionError as error:
+            self._check_outside(error)
+            raise
+        self._check_outside(None)
+
+    def _look_outside(self, kit: TestKit, known: set[Any]) -> None:
+        """Note what the actor awaits, if it is nothing of the kit's, though all the kit rests."""
+        actor = self._actor
+        if actor is not None and self._outside is None:
+            self._outside = waits_outside(actor.__cell__, kit._loop.tasks(), known)
+
+    def _check_outside(self, error: AssertionError | None) -> None:
+        if self._outside is not None:
+            raise AssertionError(
+                f"{self._outside.function} waits outside of the kit's clock, which does not wait "
+                f"for it, at {self._outside.line}; have it use timers, or give it a stand-in"
+            ) from error
+
+    async def _run(self, kit: TestKit) -> None:
+        known = {each.task for each in kit._loop.tasks()}
+
+        def look() -> None:
+            self._look_outside(kit, known)
+
+        kit._loop.before_time_passes = look
         target = await kit.spawn(
             self._make, restart=Restart.TRANSIENT, intensity=Intensity(10_000, 1.0)
         )
@@ -181,6 +216,7 @@ class _Trial:
                 await kit.advance(step.seconds)
             else:
                 await kit.settle()
+                look()
                 self._check_rest(kit)
         for teller in tellers:
             await teller.drain()
@@ -197,7 +233,7 @@ class _Trial:
         for error in kit.crashes:
             if not isinstance(error, self._allow):
                 raise AssertionError(f"a handler raised {error!r}") from error
-        stats = kit.system.stats()
+        stats = kit.stats()
         if left := unaccounted(stats):
             raise AssertionError(f"{left} of {stats.told} told are not accounted for: {stats}")
         if self._invariant is not None and self._invariant(self._actor) is False:

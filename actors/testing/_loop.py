@@ -9,6 +9,7 @@ PULSE for Erlang.)
 
 import heapq
 import itertools
+import weakref
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -16,12 +17,12 @@ from typing import Any
 import anyio
 
 from .._deadlines import TICK
-from .._task import Hand, TaskLoop, Timer, Work
+from .._task import Hand, Running, TaskLoop, Timer, Work
 from ..mailbox import Waiter
 from ._schedule import Schedule
 
-GRACE = 1.0
-"""Real seconds to wait for something from outside, when no actor can go on."""
+BUSY = 20
+"""Parts of `patience`: one is for something from outside, when no actor can go on."""
 
 
 def _wake(waiter: Waiter) -> None:
@@ -51,7 +52,8 @@ class Parked:
         _wake(self._inner)
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return self._inner.__await__()
+        yield from self._inner.__await__()
+        self._loop.went_on()
 
 
 class VirtualTimer:
@@ -67,11 +69,13 @@ class VirtualTimer:
 
 
 class VirtualLoop(TaskLoop):
-    """See the module's head. `drive` has to run in a task of its own."""
+    """See the module's head. `drive` and `watch` have to run in tasks of their own."""
 
-    def __init__(self, inner: TaskLoop, schedule: Schedule) -> None:
+    def __init__(self, inner: TaskLoop, schedule: Schedule, patience: float) -> None:
         self._inner = inner
         self._schedule = schedule
+        self._part = patience / BUSY
+        self._busy = 0  # parts without a rest
         self._time = 0.0
         self.now = lambda: self._time
         self.chance = schedule.chance
@@ -83,6 +87,8 @@ class VirtualLoop(TaskLoop):
         self._sleepers: list[tuple[Callable[[], bool], Waiter]] = []
         self._driver: Waiter | None = None  # what it parks on when there is nothing to do
         self._free = False
+        self._since: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+        self.before_time_passes: Callable[[], object] = lambda: None
 
     # A loop to the runtime.
 
@@ -97,6 +103,7 @@ class VirtualLoop(TaskLoop):
             await first
             await work()
 
+        self._since[owner] = self._time
         return self._inner.start(nursery, in_turn, name, owner)
 
     def owner(self) -> object:
@@ -123,10 +130,20 @@ class VirtualLoop(TaskLoop):
         self._stir()
         await waiter
 
-    def tasks(self) -> list[str]:
+    def tasks(self) -> list[Running]:
         return self._inner.tasks()
 
     # A stage to the test.
+
+    def went_on(self) -> None:
+        """The task that runs now has been waiting here until now."""
+        owner = self._inner.owner()
+        if owner is not None:
+            self._since[owner] = self._time
+
+    def waited(self, owner: object) -> float:
+        """Virtual seconds since an actor's task last went on, as far as this loop knows."""
+        return self._time - self._since.get(owner, self._time)
 
     async def sleep(self, delay: float, until: Callable[[], bool] = lambda: False) -> None:
         """Let `delay` seconds of virtual time pass, and what is due by then come.
@@ -163,8 +180,8 @@ class VirtualLoop(TaskLoop):
         if driver is not None:
             _wake(driver)
 
-    async def drive(self, stuck: Callable[[], object]) -> None:
-        """Take one step after the other; call `stuck()` when nothing is left that could be one."""
+    async def drive(self, stuck: Callable[[str], object]) -> None:
+        """Take one step after the other; call `stuck(why)` when nothing is left to be one."""
         while True:
             await self._inner.settle()
             if self._ready:
@@ -173,6 +190,17 @@ class VirtualLoop(TaskLoop):
                 _wake(self._settling.pop(0))
             elif not self._let_time_pass():
                 await self._rest(stuck)
+
+    async def watch(self, stuck: Callable[[str], object]) -> None:
+        """Call `stuck(why)` when the steps have not come to an end for the whole of `patience`."""
+        # A pause of the whole process, as in a debugger, counts as one part at most.
+        while self._busy < BUSY:
+            await anyio.sleep(self._part)
+            self._busy += 1
+        stuck(
+            f"the test goes on and on: for {self._part * BUSY:g} s, and {self._time:g} s of "
+            f"virtual time"
+        )
 
     def release(self) -> None:
         """Let everybody go on as they come from now on: the test has failed or was cancelled.
@@ -190,14 +218,19 @@ class VirtualLoop(TaskLoop):
         while self._timers:
             moment, _, timer = heapq.heappop(self._timers)
             if timer.function is not None:
+                self.before_time_passes()
                 self._time = max(self._time, moment)
                 timer.function()
                 return True
         return False
 
-    async def _rest(self, stuck: Callable[[], object]) -> None:
+    async def _rest(self, stuck: Callable[[str], object]) -> None:
+        self._busy = 0
         self._driver = driver = self._inner.new_waiter()
-        with anyio.move_on_after(GRACE) as grace:
+        with anyio.move_on_after(self._part) as grace:
             await driver
         if grace.cancelled_caught:
-            stuck()
+            stuck(
+                f"no actor can go on, no timer is left, and nothing has come from outside for "
+                f"{self._part:g} s"
+            )

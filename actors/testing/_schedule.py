@@ -14,7 +14,8 @@ class Schedule:
 
     def __init__(self, choices: Iterable[int] = (), *, seed: int | None = None) -> None:
         self._choices = list(choices)
-        self._seed = seed
+        self.seed = seed
+        """`None` if it goes by choices, or as they come."""
         self._random = None if seed is None else random.Random(seed)
         self._made = 0
 
@@ -33,9 +34,9 @@ class Schedule:
 
     def fresh(self) -> "Schedule":
         """The same schedule from its beginning."""
-        return Schedule(self._choices, seed=self._seed)
+        return Schedule(self._choices, seed=self.seed)
 
     def __repr__(self) -> str:
-        seed = "" if self._seed is None else f"seed={self._seed}"
+        seed = "" if self.seed is None else f"seed={self.seed}"
         choices = repr(self._choices) if self._choices else ""
         return f"Schedule({', '.join(filter(None, (choices, seed)))})"

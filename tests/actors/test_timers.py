@@ -55,7 +55,7 @@ async def test_the_first_tick_of_a_periodic_timer_comes_after_the_delay(
 async def test_periods_do_not_drift() -> None:
     book = Book()
     async with TestKit() as kit:
-        ref = await kit.system.spawn(lambda: Desk(book))
+        ref = await kit.spawn(lambda: Desk(book))
         ref.tell(Do(start(1, delay=1.0, every=1.0)))
         await kit.advance(1000.0)  # a sixty-fourth more each time would leave out 16
     assert len(book) == 1000

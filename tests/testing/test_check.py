@@ -1,16 +1,20 @@
 """`check_actor` passes what keeps the runtime's promises, and finds each way of breaking them."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import anyio
 import hypothesis
 import pytest
 import structlog
+from anyio import to_thread
 from hypothesis import strategies as st
 
 from actors import Actor, ActorRef, Message, Overflow, Request, Told, receive
 from actors.mailbox import DONE, Mailbox
-from actors.testing import check_actor
+from actors.testing import Schedule, check_actor, play
+from actors.testing._check import Pass, Settle, Step, Tell, _Trial
 
 BOTH = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 SAME = hypothesis.settings(
@@ -118,6 +122,95 @@ def test_overrides_reach_the_messages() -> None:
 
     check_actor(Seeing, overrides={int: st.just(7)}, settings=SAME)
     assert seen == {7}
+
+
+async def really_sleep() -> None:
+    await anyio.sleep(0.05)
+
+
+async def use_a_thread() -> None:
+    await to_thread.run_sync(time.sleep, 0.05)
+
+
+async def wait_in_a_child() -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.sleep, 0.05)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("wait", "where"),
+    [
+        (really_sleep, r"really_sleep waits .* at test_check.py:\d+: `await anyio.sleep\(0.05\)`"),
+        (use_a_thread, r"use_a_thread waits .* `await to_thread.run_sync\(time.sleep, 0.05\)`"),
+        (wait_in_a_child, r"wait_in_a_child waits .* `async with anyio.create_task_group\(\)"),
+    ],
+)
+def test_who_waits_outside_of_the_clock_is_told_so(
+    wait: Callable[[], Awaitable[None]], where: str, backend: str
+) -> None:
+    class Sleepy(Counter):
+        at_rest = True
+
+        @receive
+        async def add(self, message: Add) -> None:
+            self.at_rest = False
+            try:
+                await wait()
+            finally:
+                self.at_rest = True
+
+    with pytest.raises(AssertionError, match=where):
+        check_actor(Sleepy, invariant=lambda sleepy: sleepy.at_rest, backend=backend, settings=SAME)
+
+
+@BOTH
+@pytest.mark.parametrize("step", [Pass(10.0), Settle()])
+def test_it_is_told_where_time_passes_or_all_rest(step: Step, backend: str) -> None:
+    class Sleepy(Counter):
+        @receive
+        async def add(self, message: Add) -> None:
+            await really_sleep()
+
+    def run() -> None:
+        trial = _Trial(Sleepy, Sleepy, (), None, [Tell(0, Add(1)), step], "kill")
+        play(trial.run, Schedule(), backend=backend)
+
+    with pytest.raises(AssertionError, match="really_sleep waits outside"):
+        run()
+
+
+@BOTH
+def test_who_waits_in_the_kits_clock_is_not(backend: str) -> None:
+    class Slow(Actor):
+        """Answers late: its own mail has to wait for an hour."""
+
+        async def on_start(self) -> None:
+            self.start_timer(Double(), 2.0)
+
+        @receive
+        async def double(self, message: Double) -> None:
+            self.stop()
+
+    class Waiting(Counter):
+        @receive
+        async def add(self, message: Add) -> None:
+            slow = await self.spawn(Slow)
+            await slow.wait()
+
+        @receive
+        async def tell_total(self, request: Total) -> int:
+            slow = await self.spawn(Slow)
+            async with anyio.create_task_group() as tasks:  # not parked itself, but they are
+                tasks.start_soon(wait_for, slow)
+                tasks.start_soon(wait_for, slow)
+            return self.total
+
+    check_actor(Waiting, backend=backend, settings=SAME)
+
+
+async def wait_for(ref: ActorRef) -> None:
+    await ref.wait()
 
 
 def put_in_front(mailbox: Mailbox, message: object) -> Told:

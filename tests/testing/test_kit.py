@@ -163,7 +163,7 @@ def test_a_probe_answers_watches_and_joins(backend: str) -> None:
         other = await kit.probe()
         probe.watch(other.ref)
         probe.join("bells")
-        kit.system.publish("bells", Ring(3))
+        kit.publish("bells", Ring(3))
         assert await probe.expect(Ring) == Ring(3)
         await other.ref.stop()
         assert (await probe.expect(Terminated)).ref is other.ref
