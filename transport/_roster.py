@@ -47,5 +47,5 @@ class Roster(Generic[S]):
         while self.open:
             self._empty = asyncio.get_running_loop().create_future()
             await self._empty
-        while any(socket.lingers for socket in self.lingering):
+        while any(socket.lingers for socket in self.lingering):  # noqa: ASYNC110  # see `LOOK`
             await asyncio.sleep(LOOK)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any, NoReturn, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, WebSocket, WebSocketException
@@ -128,7 +128,7 @@ class Sockets:
             seconds = math.ceil(self._plan.come_back())
             headers = {"Retry-After": str(seconds)}
             status = HTTPStatus.SERVICE_UNAVAILABLE
-            _refuse(websocket, HTTPException(status, "the server is going down", headers))
+            raise _said(websocket, HTTPException(status, "the server is going down", headers))
 
     async def drain(self, hurried: Callable[[], bool] = lambda: False) -> None:
         """Take leave of all clients, by the `Drain` that was given; new ones are refused.
@@ -343,14 +343,14 @@ class _Route:
             refusal = HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         except HTTPException as error:
             refusal = error
-        _refuse(websocket, refusal)
+        raise _said(websocket, refusal)
 
 
-def _refuse(websocket: WebSocket, refusal: HTTPException) -> NoReturn:
-    if "websocket.http.response" not in websocket.scope.get("extensions", {}):
-        # A server that can only refuse with a bare 403.
-        raise WebSocketException(CloseCode.POLICY_VIOLATION, refusal.detail)
-    raise refusal
+def _said(websocket: WebSocket, refusal: HTTPException) -> Exception:
+    """The refusal as the server can say it."""
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        return refusal
+    return WebSocketException(CloseCode.POLICY_VIOLATION, refusal.detail)  # a bare 403
 
 
 async def _close_dependencies(websocket: WebSocket) -> None:

@@ -34,6 +34,10 @@ def closure(inner: Callable[..., Any]) -> Callable[..., Any]:
     return outer
 
 
+def partial(inner: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.partial(print, inner)
+
+
 def wrapped(inner: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(inner)
     async def outer() -> None: ...
@@ -42,9 +46,7 @@ def wrapped(inner: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("layers", range(8))
-@pytest.mark.parametrize(
-    "wrap", [closure, wrapped, lambda inner: functools.partial(print, inner)], ids=str
-)
+@pytest.mark.parametrize("wrap", [closure, wrapped, partial])
 def test_it_is_found_behind_what_middlewares_put_around_it(
     wrap: Callable[[Any], Any], layers: int
 ) -> None:

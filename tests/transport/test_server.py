@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import socket
 import threading
 import urllib.request
@@ -286,22 +285,6 @@ def test_many_clients_talk_at_once(server: Any) -> None:
 @pytest.fixture(params=IMPLEMENTATIONS)
 def implementation(request: pytest.FixtureRequest) -> Any:
     return request.param
-
-
-def test_sigterm_with_open_connections_ends_the_process(serve: Any, implementation: str) -> None:
-    server = serve("applications:app", ws=implementation, env={"DISCONNECT_TIMEOUT": "0.5"})
-    with ExitStack() as stack:
-        clients = [
-            stack.enter_context(connect(f"{server.ws_url}/probe?who={number}"))
-            for number in range(10)
-        ]
-        clients[0].send(json.dumps({"type": "hang"}))  # a handler that would never end
-        journal(server, "0", 2)
-        server.process.send_signal(signal.SIGTERM)
-        for client in clients:
-            assert closed(client)[0] == 1001
-        assert server.process.wait(PATIENCE) in (0, -signal.SIGTERM)
-    assert "Application shutdown complete" in server.log()
 
 
 def test_without_a_lifespan_the_log_says_what_to_do(serve: Any, implementation: str) -> None:
