@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asking
+import clients
 import connections
 import groups
 import kit
@@ -46,7 +47,7 @@ LEFT_OUT = shutil.ignore_patterns(
 
 MUTANTS = [
     each
-    for part in (messages, mailboxes, asking, lives, supervision, groups, connections, kit)
+    for part in (messages, mailboxes, asking, lives, supervision, groups, connections, clients, kit)
     for each in part.MUTANTS
 ]
 

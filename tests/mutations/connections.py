@@ -8,8 +8,8 @@ MUTANTS = [
         "a slow client is disconnected when its outbox is full",
         edit(
             "transport/outbox.py",
-            "        if len(self.queue) < self._limit and self.close is None:",
-            "        if self.close is None:",
+            "        return number < self._max_frames * times and (",
+            "        return number >= 0 and (",
         ),
         "tests/transport/test_outbox.py::test_the_slow_client_is_disconnected_with_1013",
     ),
@@ -18,8 +18,8 @@ MUTANTS = [
         "an outbox that drops the oldest drops the oldest",
         edit(
             "transport/outbox.py",
-            "            oldest = self.queue.popleft()\n",
-            "            oldest = self.queue.pop()\n",
+            "                dropped.append(self._pop())\n",
+            "                dropped.append(self.queue.pop())\n",
         ),
         "tests/transport/test_outbox.py::test_the_oldest_is_dropped",
     ),
@@ -28,9 +28,9 @@ MUTANTS = [
         "a publish is encoded once for each codec",
         edit(
             "transport/_socket.py",
-            "            socket.outbox.put(frame)",
+            "            socket.outbox.put(frame, key)",
             "            frame = self._codec.frame(Envelope(envelope.message))\n"
-            "            socket.outbox.put(frame)",
+            "            socket.outbox.put(frame, key)",
         ),
         "tests/transport/test_publish.py::test_a_publish_is_encoded_once_for_a_whole_group",
     ),
