@@ -116,7 +116,7 @@ MUTANTS = [
     mutant(
         "a timeout that never comes",
         "an ask's timeout is finite",
-        edit("_ask.py", "    if not 0 < timeout < INFINITY:\n", "    if not timeout > 0:\n"),
+        edit("_ask.py", "    if not 0 < timeout < math.inf:\n", "    if not timeout > 0:\n"),
         "ask.py::test_a_timeout_is_above_0_and_finite",
     ),
     mutant(
@@ -186,7 +186,12 @@ MUTANTS = [
     mutant(
         "the interrupted wait for an answer",
         "what only looks like a circle is none",
-        edit("_ending.py", "            self.awaits = None  # not for long\n", ""),
+        edit(
+            "_ending.py",
+            "            self.awaits = None  # it will not await that answer any more,"
+            " so it is in no circle\n",
+            "",
+        ),
         "cycles.py::test_who_is_interrupted_waits_for_nobody",
     ),
 ]

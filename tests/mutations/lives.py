@@ -80,10 +80,9 @@ MUTANTS = [
             edit(
                 "_cell.py",
                 "            if not (self.killed or end is None or self._on_stop_ran)"
-                " and self.table.has_end:\n"
-                "                await self._stop_actor(end)",
-                "            if not self._on_stop_ran and self.table.has_end:\n"
-                "                await self._stop_actor(end or End('stop'))",
+                " and self.table.has_end:\n",
+                "            end = end or End('stop')\n"
+                "            if not self._on_stop_ran and self.table.has_end:\n",
             ),
             edit(
                 "_ending.py",
@@ -118,8 +117,8 @@ MUTANTS = [
         "on_stop is under a deadline",
         edit(
             "_ending.py",
-            "        self._set_deadline(self._cancel_hand, actor.stop_timeout)\n",
-            "        self._clear_deadline()\n        self._at_deadline = self._cancel_hand\n",
+            "        deadline = self.call_later(actor.stop_timeout, self._cancel_hand)\n",
+            "        deadline = self.call_later(1e12, self._cancel_hand)\n",
         ),
         "on_stop.py::test_on_stop_that_hangs_is_cancelled_and_reported",
     ),
@@ -160,13 +159,9 @@ MUTANTS = [
             "_cell.py",
             "            if self._family is not None:\n"
             "                await self._family.end(self)\n"
+            "            end = self._end\n",
             "            end = self._end\n"
-            "            if not (self.killed or end is None or self._on_stop_ran)"
-            " and self.table.has_end:\n"
-            "                await self._stop_actor(end)\n",
-            "            end = self._end\n"
-            "            if not (self.killed or end is None or self._on_stop_ran)"
-            " and self.table.has_end:\n"
+            "            if end is not None and not self.killed:\n"
             "                await self._stop_actor(end)\n"
             "            if self._family is not None:\n"
             "                await self._family.end(self)\n",
@@ -282,9 +277,8 @@ MUTANTS = [
         "a restart is no death",
         edit(
             "_cell.py",
-            "        self.actor = actor = self._factory()\n",
-            "        self._end_watches(self.ref, None)\n"
-            "        self.actor = actor = self._factory()\n",
+            "        actor = made(self._factory)\n",
+            "        self._end_watches(self.ref, None)\n        actor = made(self._factory)\n",
         ),
         "watches.py::test_a_restart_is_no_end_and_keeps_the_watches_of_either",
     ),
@@ -361,8 +355,8 @@ MUTANTS = [
         "no child is spawned once the children are ending",
         edit(
             "_cell.py",
-            "        return self._lives and not self._finishing\n",
-            "        return self._lives\n",
+            "        return self._lives and not (self._finishing or between_lives)\n",
+            "        return self._lives and not between_lives\n",
         ),
         "on_stop.py::test_in_on_stop_the_groups_are_left_and_no_child_can_be_spawned",
     ),
@@ -371,9 +365,8 @@ MUTANTS = [
         "nothing of a life stays",
         edit(
             "_cell.py",
-            "        if self.tick:\n            core.deadlines.discard(self)\n"
-            "        if self._rushing",
-            "        if self._rushing",
+            "        if self.tick:\n            core.deadlines.discard(self)\n        self._hush()\n",
+            "        self._hush()\n",
         ),
         "leaks.py::test_ten_thousand_lives_leave_nothing",
     ),
@@ -382,8 +375,8 @@ MUTANTS = [
         "a kill is repeated until it ends",
         edit(
             "_ending.py",
-            "                self._watch_cancelled(hand, handled, in_hand)\n\n",
-            "                self._calm()\n\n",
+            "                self._watch_cancelled(hand, cancelled, self.core.loop.now())\n",
+            "                self._watch_no_more()\n",
         ),
         "ends.py::test_a_kill_is_repeated_until_it_ends",
     ),
@@ -392,8 +385,9 @@ MUTANTS = [
         "of several stops the shortest deadline counts",
         edit(
             "_ending.py",
+            "        elif self._at_deadline is not None:\n"
             "            self.core.deadlines.bring_forward(self, timeout)\n",
-            "            pass\n",
+            "",
         ),
         "ends.py::test_of_several_stops_the_shortest_counts",
     ),

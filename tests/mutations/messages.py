@@ -45,9 +45,8 @@ MUTANTS = [
         "queued mail survives a restart",
         edit(
             "_recovery.py",
-            "        self._stopping_itself = False\n        actor",
-            "        self._stopping_itself = False\n"
-            "        self.mailbox.clear(Reason.STOPPED)\n        actor",
+            "        actor = self._renew()\n",
+            "        self.mailbox.clear(Reason.STOPPED)\n        actor = self._renew()\n",
         ),
         "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
     ),

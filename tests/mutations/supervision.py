@@ -60,8 +60,8 @@ MUTANTS = [
         "a restart waits for its backoff",
         edit(
             "_recovery.py",
-            "        if not decision.delay or self._ends:\n            return True\n",
-            "        if decision.delay < 60.0 or self._ends:\n            return True\n",
+            "        if not decision.delay or self._end",
+            "        if decision.delay < 60.0 or self._end",
         ),
         "rests.py::test_a_restart_waits_and_mail_is_kept",
     ),
@@ -157,7 +157,7 @@ MUTANTS = [
         "a restart gives fresh state",
         edit(
             "_cell.py",
-            "        self.actor = actor = self._factory()\n",
+            "        actor = made(self._factory)\n",
             "        actor = self.actor\n",
         ),
         "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
@@ -167,9 +167,9 @@ MUTANTS = [
         "a restart keeps the ref",
         edit(
             "_cell.py",
-            "        self.actor = actor = self._factory()\n",
+            "        actor = made(self._factory)\n",
             "        self._ref = ActorRef(self, self.core.inlet, self.core.thread)\n"
-            "        self.actor = actor = self._factory()\n",
+            "        actor = made(self._factory)\n",
         ),
         "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
     ),
@@ -178,9 +178,9 @@ MUTANTS = [
         "a restart keeps the groups",
         edit(
             "_cell.py",
-            "        self.actor = actor = self._factory()\n",
+            "        actor = made(self._factory)\n",
             "        for topic in tuple(self.joined):\n            self.leave(topic)\n"
-            "        self.actor = actor = self._factory()\n",
+            "        actor = made(self._factory)\n",
         ),
         "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
     ),
