@@ -38,11 +38,14 @@ FLOORS = {
         "_check",
     ),
     "transport": (
-        *("exceptions", "settings"),
+        *("exceptions", "origin"),
+        *("limits", "settings"),
+        *("bearer", "depth"),
         *("codec", "outbox"),
         *("wire", "session"),
         *("_writer", "_socket"),
-        *("connection", "endpoint"),
+        *("connection", "gate"),
+        *("denial", "endpoint"),
     ),
 }
 """From the ground up, in the order of the map in each package's docstring. A package within another

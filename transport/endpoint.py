@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, WebSocket, WebSocketException
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, WebSocket
 from starlette.requests import HTTPConnection
 
 from actors import (
@@ -32,7 +32,9 @@ from ._socket import ClientLane, Socket
 from ._writer import Writer
 from .codec import Codec, SocketCodec, codecs_for
 from .connection import Connection
-from .exceptions import CloseCode, Disconnected, LifespanNotRun
+from .denial import install, install_mounted
+from .exceptions import Disconnected, LifespanNotRun
+from .gate import Gate
 from .session import Session
 from .settings import OnCrash, Settings
 from .wire import PlainWire
@@ -41,6 +43,9 @@ logger: Any = structlog.get_logger("greenroom")
 
 _STATE = "greenroom"
 _WEBSOCKET = "greenroom_websocket"
+_GATE = "greenroom_gate"
+_DEFAULT = "greenroom"
+"""The subprotocol that stands for a route's default codec: one to offer beside a token."""
 
 Codecs: TypeAlias = Codec | Iterable[Codec]
 
@@ -57,6 +62,12 @@ class Sockets:
     The system runs while the application's lifespan does: it starts before the lifespan you gave
     the application, which may spawn actors, and at the end the actors are stopped before that
     lifespan's own clean-up. Put it on the outermost application; mounted ones find it.
+
+    `max_connections`: how many there may be at once; one more is refused with 503.
+    `max_connections_per_client`: the same from one address (of IPv6, from one /64), refused with
+    429. Behind a proxy that uvicorn does not trust (`--forwarded-allow-ips`) all have the proxy's
+    address; on a unix socket they have none, and only the total counts. `None` for any number;
+    raises `ValueError` for one below 1.
     """
 
     def __init__(
@@ -65,6 +76,8 @@ class Sockets:
         *,
         settings: Settings | None = None,
         instruments: Sequence[Instrument] = (),
+        max_connections: int | None = 10_000,
+        max_connections_per_client: int | None = None,
     ) -> None:
         if getattr(app.state, _STATE, None) is not None:
             raise ValueError("this application has its Sockets already")
@@ -74,11 +87,15 @@ class Sockets:
         self._instruments = instruments
         self._system: ActorSystem | None = None
         self._writer: Writer | None = None
+        self.gate = Gate(max_connections, max_connections_per_client)
+        """For the sockets."""
+        install(app)
         self._inner = app.router.lifespan_context
         app.router.lifespan_context = self._lifespan
 
     @asynccontextmanager
     async def _lifespan(self, app: Any) -> AsyncGenerator[dict[str, Any]]:
+        install_mounted(self._app)
         workers = _workers()
         if workers > 1:
             logger.warning(
@@ -109,6 +126,18 @@ class Sockets:
             raise LifespanNotRun(_NOT_RUN)
         return self._system
 
+    @property
+    def connections(self) -> int:
+        """How many sockets are open, or about to be."""
+        return self.gate.connections
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How often something was refused since the start, by the setting that says so: handshakes
+        by `origins`, `max_connections`, `max_connections_per_client`; messages by `message_rate`,
+        `byte_rate`."""
+        return dict(self.gate.refused)
+
     def add(
         self,
         path: str,
@@ -125,25 +154,20 @@ class Sockets:
         """Serve a connection class at a path of the application, or of a router.
 
         See `endpoint` for the options. `dependencies`: a sequence of `Depends(...)` that are run
-        for their effect, as on any FastAPI route. Raises `ValueError` for a `name` with a
+        for their effect, as on any FastAPI route, once origin and limits have been checked (those
+        of a router run before that). Raises `ValueError` for a `name` with a
         parameter that is not in the path.
         """
         whole = path if router is None else router.prefix + path
         for _, field, _, _ in string.Formatter().parse(name or ""):
             if field is not None and not re.search(rf"{{{re.escape(field)}(:\w+)?}}", whole):
                 raise ValueError(f"the name {name!r} has {{{field}}}, which is not in {whole!r}")
+        route = _Route(connection, name, codec, subprotocols or {}, settings, keep_dependencies)
         (router or self._app.router).add_api_websocket_route(
             path,
-            endpoint(
-                connection,
-                name=name,
-                codec=codec,
-                subprotocols=subprotocols,
-                settings=settings,
-                keep_dependencies=keep_dependencies,
-            ),
+            route.endpoint(),
             name=connection.__name__,
-            dependencies=dependencies,
+            dependencies=[Depends(route.admit), *dependencies],
         )
 
 
@@ -190,7 +214,8 @@ def endpoint(
     `name`: the actor's name, with path parameters in braces (`"chat/{client_id}"`); a second
     socket under a living name is refused with 409 before it is accepted. `codec`: one, or one for
     each kind of frame; by default what the handlers' types call for. `subprotocols`: codecs by
-    subprotocol; the first that the client offers is taken. `settings`: for this route, instead of
+    subprotocol; the first that the client offers is taken, and `greenroom` stands for `codec`
+    unless you say otherwise. `settings`: for this route, instead of
     those of `Sockets`. `keep_dependencies`: `yield` dependencies are closed after `on_start`,
     before the socket is accepted, so that none pins a database session for the socket's life;
     with true they are closed after `on_stop`.
@@ -198,17 +223,7 @@ def endpoint(
     Raises `CodecError` or `HandlerError` for a class that cannot be served.
     """
     route = _Route(connection, name, codec, subprotocols or {}, settings, keep_dependencies)
-
-    signature = _signature(connection)
-    # FastAPI fills in one parameter of this type, so where the class has one, it serves both.
-    own = next(name for name, it in signature.parameters.items() if _is_websocket(it))
-
-    async def run(**values: Any) -> None:
-        websocket: WebSocket = values.pop(own) if own == _WEBSOCKET else values[own]
-        await route.serve(websocket, values)
-
-    run.__signature__ = signature  # type: ignore[attr-defined]
-    return run
+    return route.endpoint()
 
 
 class _Route:
@@ -230,20 +245,40 @@ class _Route:
         self._keep_dependencies = keep_dependencies
         self._types = list(handlers_of(connection))
         self._codec = SocketCodec(_several(codec) or codecs_for(types), types)
-        self._subprotocols = {
+        self._subprotocols = {_DEFAULT: self._codec} | {
             subprotocol: SocketCodec(_several(codecs), types)
             for subprotocol, codecs in subprotocols.items()
         }
         self._sessions: dict[tuple[SocketCodec, Settings], tuple[Session, ClientLane]] = {}
 
-    async def serve(self, websocket: WebSocket, values: dict[str, Any]) -> None:
+    def endpoint(self) -> Callable[..., Awaitable[None]]:
+        """The function that FastAPI calls for each socket."""
+        signature = _signature(self._connection, self.admit)
+        # FastAPI fills in one parameter of this type, so where the class has one, it serves both.
+        own = next(name for name, it in signature.parameters.items() if _is_websocket(it))
+
+        async def run(**values: Any) -> None:
+            values.pop(_GATE, None)
+            websocket: WebSocket = values.pop(own) if own == _WEBSOCKET else values[own]
+            sockets = _sockets(websocket)
+            with sockets.gate.place(websocket):
+                await self._serve(sockets, websocket, values)
+
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        return run
+
+    async def admit(self, websocket: WebSocket) -> None:
+        """A dependency, and the first: whether the socket may come in at all."""
         sockets = _sockets(websocket)
+        sockets.gate.check(websocket, self._settings or sockets.settings, self._subprotocols)
+
+    async def _serve(self, sockets: Sockets, websocket: WebSocket, values: dict[str, Any]) -> None:
         settings = self._settings or sockets.settings
         subprotocol = next((s for s in websocket["subprotocols"] if s in self._subprotocols), None)
         codec = self._codec if subprotocol is None else self._subprotocols[subprotocol]
         session, lane = self._session(codec, settings)
         wire = PlainWire(websocket)
-        socket = Socket(wire, sockets.writer, session, lane)
+        socket = Socket(wire, sockets.writer, session, lane, sockets.gate.refused)
         connected = False
 
         def factory() -> Connection:
@@ -281,7 +316,7 @@ class _Route:
         websocket: WebSocket,
         settings: Settings,
     ) -> ActorRef:
-        restarts = settings.on_crash is OnCrash.RESTART
+        restarts = settings.on_crash is not OnCrash.CLOSE
         try:
             return await system.spawn(
                 factory,
@@ -290,15 +325,9 @@ class _Route:
                 intensity=settings.intensity,
             )
         except NameTaken as error:
-            refusal = HTTPException(HTTPStatus.CONFLICT, str(error))
+            raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
         except NotRunning as error:
-            refusal = HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-        except HTTPException as error:
-            refusal = error
-        if "websocket.http.response" not in websocket.scope.get("extensions", {}):
-            # A server that can only refuse with a bare 403.
-            raise WebSocketException(CloseCode.POLICY_VIOLATION, refusal.detail)
-        raise refusal
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
 
 async def _close_dependencies(websocket: WebSocket) -> None:
@@ -325,11 +354,15 @@ def _wire_types(connection: type[Connection]) -> list[type]:
     ]
 
 
-def _signature(connection: type[Connection]) -> inspect.Signature:
-    """What FastAPI is to fill in: the socket, and what `__init__` takes."""
-    parameters = _init_parameters(connection)
+def _signature(
+    connection: type[Connection], gate: Callable[[WebSocket], Awaitable[None]]
+) -> inspect.Signature:
+    """What FastAPI is to fill in: the gate, which runs first, what `__init__` takes, the socket."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    admitted = Annotated[None, Depends(gate)]
+    first = inspect.Parameter(_GATE, kind, annotation=admitted)
+    parameters = [first, *_init_parameters(connection)]
     if not any(map(_is_websocket, parameters)):
-        kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(_WEBSOCKET, kind, annotation=WebSocket))
     return inspect.Signature(parameters)
 

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import asking
 import connections
+import gate
 import groups
 import kit
 import lives
@@ -46,7 +47,7 @@ LEFT_OUT = shutil.ignore_patterns(
 
 MUTANTS = [
     each
-    for part in (messages, mailboxes, asking, lives, supervision, groups, connections, kit)
+    for part in (messages, mailboxes, asking, lives, supervision, groups, connections, gate, kit)
     for each in part.MUTANTS
 ]
 
