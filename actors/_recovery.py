@@ -36,7 +36,6 @@ from .supervision import (
     Intensity,
     Restart,
     Strategy,
-    directive_for,
 )
 
 Limits: TypeAlias = tuple[Intensity, Backoff | None]
@@ -123,13 +122,25 @@ class Recovery(Ending):
         try:
             await hand.fail(error)
         except Exception as crash:  # noqa: BLE001  # whatever it is, supervision decides
-            await self._fail(crash)
+            if not self._refused(crash):
+                await self._fail(crash)
             return
         timed_out, self._timed_out = self._timed_out, None
         if timed_out is not None and not self.killed:
             await self._fail(timed_out)
         else:
             self.drop_in_hand(Reason.KILLED if self.killed else Reason.INTERRUPTED)
+
+    def _refused(self, error: Exception) -> bool:
+        """Whether the error turns down the message in hand, and is no crash."""
+        item = self.in_hand
+        if not self.actor.__refuses__(error, asked=is_ask(item)):
+            return False
+        self._timed_out = None
+        self.handled_in_hand()
+        if is_ask(item):
+            item.fail(error)
+        return True
 
     # Failures.
 
@@ -287,7 +298,7 @@ class Recovery(Ending):
         elif self._restarts_anyway():
             decision = Decision(Action.RESUME)
         else:
-            directive = directive_for(error, self.actor.directives)
+            directive = self.actor.__directive__(error)
             if directive is Directive.RESUME and (starting or isinstance(error, IntensityExceeded)):
                 directive = Directive.RESTART  # there is nothing to go on with
             decision = self._decide(directive)

@@ -274,6 +274,11 @@ class Worker(ABC):
         self.crashed += _count(item)
         return item
 
+    def handled_in_hand(self) -> None:
+        """What is in hand is handled, though its handler raised."""
+        item, self.in_hand = self.in_hand, NOTHING
+        self.handled += _count(item)
+
     def add_to(self, stats: Stats) -> None:
         """Add this actor's counts."""
         self.add_settled(stats)

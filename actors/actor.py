@@ -14,7 +14,7 @@ from .groups import MAILBOX_LANE, Lane
 from .mailbox import Mailbox, Overflow, Reason
 from .message import Request
 from .ref import STOP_TIMEOUT, ActorRef
-from .supervision import Backoff, Directive, Intensity, Restart, Strategy
+from .supervision import Backoff, Directive, Intensity, Restart, Strategy, directive_for
 
 A = TypeVar("A", bound="Actor")
 
@@ -287,6 +287,17 @@ class Actor:
     def __unhandled__(self, message: object) -> bool:
         """A message without a handler; whether it was dealt with all the same."""
         return False
+
+    def __refuses__(self, error: Exception, *, asked: bool) -> bool:
+        """Whether a handler that raised that turned its message down, which is no crash.
+
+        The message counts as handled then, and whoever asked gets the error itself. Must not
+        raise."""
+        return False
+
+    def __directive__(self, error: Exception) -> Directive:
+        """What a crash calls for. Must not raise."""
+        return directive_for(error, self.directives)
 
     def __crashed__(self, error: Exception, error_id: str, *, restarts: bool) -> None:
         """It crashed; the error was logged under `error_id`. Must not raise."""

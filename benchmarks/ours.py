@@ -1,11 +1,12 @@
-"""The same endpoints on Greenroom, with nothing but defaults."""
+"""The same endpoints on Greenroom, with all its defaults, but for how fast a client may be."""
 
 from fastapi import FastAPI
 
 from actors import Message, receive
-from transport import Connection, Sockets
+from transport import Connection, Rate, Settings, Sockets
 
 ROOM = "benchmark"
+FAST = Settings(message_rate=Rate(1e9, burst=1e9))  # counted, and never too fast
 
 
 class Say(Message):
@@ -62,7 +63,7 @@ class Member(Connection):
 
 
 echo = FastAPI()
-Sockets(echo).add("/ws/{client_id}", Echo)
+Sockets(echo, settings=FAST).add("/ws/{client_id}", Echo)
 
 room = FastAPI()
-Sockets(room).add("/ws/{client_id}", Member)
+Sockets(room, settings=FAST).add("/ws/{client_id}", Member)

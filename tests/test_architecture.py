@@ -38,13 +38,17 @@ FLOORS = {
         "_check",
     ),
     "transport": (
-        *("exceptions", "settings"),
+        *("exceptions", "origin"),
+        *("limits", "settings"),
+        *("bearer", "depth"),
         *("codec", "outbox"),
         *("_peer", "wire"),
         *("session", "_roster"),
         *("_writer", "_socket"),
         *("connection", "drain"),
-        "endpoint",
+        *("gate", "_server"),
+        *("denial", "endpoint"),
+        "sockets",
     ),
 }
 """From the ground up, in the order of the map in each package's docstring. A package within another

@@ -261,7 +261,39 @@ def exercise_inbox(module: Any) -> None:
             assert refusal.value.status_code == 409
 
 
-EXERCISES: dict[str, Callable[[Any], None]] = {"Chat": exercise_chat, "Inbox": exercise_inbox}
+def exercise_member(module: Any) -> None:
+    """Origins, tokens, what one may and may not."""
+    ann = {"subprotocols": ["greenroom", "bearer.secret"]}
+    bob = {"headers": {"authorization": "Bearer open sesame"}}
+    evil = {**bob, "headers": {**bob["headers"], "origin": "https://evil.com"}}
+    other = {**bob, "headers": {**bob["headers"], "origin": "https://a.example.com"}}
+    with TestClient(module.app) as client:
+        for options, status in (({}, 401), ({"subprotocols": ["bearer.secret"]}, 400), (evil, 403)):
+            with pytest.raises(WebSocketDenialResponse) as refusal:
+                client.websocket_connect("/member", **options).__enter__()
+            assert refusal.value.status_code == status
+        for options, name, allowed in (
+            (ann, "ann", True),
+            (bob, "bob", False),
+            (other, "bob", False),
+        ):
+            with client.websocket_connect("/member", **options) as socket:
+                assert socket.accepted_subprotocol == ("greenroom" if options is ann else None)
+                for room in ("tea", "staff"):
+                    socket.send_json({"type": "join", "room": room})
+                    if allowed or room == "tea":
+                        assert socket.receive_text() == f"{name} is in {room}"
+                    else:
+                        assert socket.receive_json()["code"] == "forbidden"
+                socket.send_json({"type": "refresh", "token": "stolen"})
+                assert socket.receive_json()["detail"] == "that is not you"
+
+
+EXERCISES: dict[str, Callable[[Any], None]] = {
+    "Chat": exercise_chat,
+    "Inbox": exercise_inbox,
+    "Member": exercise_member,
+}
 """By a class that the block defines."""
 
 

@@ -2,15 +2,21 @@
 
 The map, from the ground up (imports point down only):
 
-    exceptions   errors, close codes           settings     bounds and policies
+    exceptions   errors, close codes           origin       who may come from where
+    limits       token buckets, headcounts     settings     bounds and policies
+    bearer       a token as a subprotocol      depth        how deep a frame is nested
     codec        frames <-> messages           outbox       what waits to be sent
     _peer        the TCP connection beneath    wire         the port to the server
     session      the rules, without I/O        _roster      the sockets that are open
     _writer      the write pump of all sockets _socket      one WebSocket: reads, sends, closes
     connection   Connection(Actor)             drain        the end of a server
-    endpoint     the route, the lifespan
+    gate         who gets in                   _server      what all sockets share
+    denial       refused before the accept     endpoint     the route
+    sockets      Sockets: the application's
 """
 
+from ._server import CurrentSystem, running_system
+from .bearer import BearerToken, bearer_token
 from .codec import (
     Codec,
     ErrorFrame,
@@ -24,11 +30,14 @@ from .codec import (
 )
 from .connection import Connection
 from .drain import Drain
-from .endpoint import CurrentSystem, Sockets, endpoint, running_system
-from .exceptions import CloseCode, CodecError, LifespanNotRun, TransportError
-from .settings import OnCrash, OnInvalid, OnOverload, Settings, SlowClient
+from .endpoint import endpoint
+from .exceptions import CloseCode, CodecError, LifespanNotRun, LimitReached, TransportError
+from .limits import Rate
+from .settings import OnCrash, OnFlood, OnInvalid, OnOverload, Settings, SlowClient
+from .sockets import Sockets
 
 __all__ = [
+    "BearerToken",
     "CloseCode",
     "Codec",
     "CodecError",
@@ -39,11 +48,14 @@ __all__ = [
     "Heartbeat",
     "Json",
     "LifespanNotRun",
+    "LimitReached",
     "MessagePack",
     "Missed",
     "OnCrash",
+    "OnFlood",
     "OnInvalid",
     "OnOverload",
+    "Rate",
     "Raw",
     "Reply",
     "Settings",
@@ -51,6 +63,7 @@ __all__ = [
     "Sockets",
     "Text",
     "TransportError",
+    "bearer_token",
     "endpoint",
     "running_system",
 ]

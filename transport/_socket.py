@@ -14,9 +14,12 @@ has its own task in the system. Each may be the first to end:
 import asyncio
 import functools
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from threading import get_ident
 from typing import Any
+
+from starlette.exceptions import HTTPException
 
 from actors import (
     ActorCrashed,
@@ -34,6 +37,7 @@ from ._roster import Roster
 from ._writer import Writer
 from .codec import Frame, Heartbeat, Missed, Reply
 from .exceptions import CloseCode, CodecError, Disconnected
+from .limits import REPORT_EVERY, Excess, Meter, Window
 from .outbox import PACED, Close, new_outbox
 from .session import Bug, Question, Refusal, Session, Step
 from .wire import Wire
@@ -52,15 +56,21 @@ class Socket:
     __slots__ = (
         "_answered",
         "_context",
+        "_crashes",
+        "_expiry",
         "_farewell",
+        "_flood",
         "_guard",
         "_heart",
         "_idle",
         "_limit",
+        "_meter",
         "_open",
         "_quiet",
+        "_refused",
         "_roster",
         "_thread",
+        "_unreported",
         "_wire",
         "_writer",
         "code",
@@ -77,7 +87,9 @@ class Socket:
         roster: "Roster[Socket]",
         session: Session,
         lane: "ClientLane",
+        refused: Counter[str],
     ) -> None:
+        settings = session.settings
         self.session = session
         self.lane = lane
         self.outbox = new_outbox(session.settings, self)
@@ -96,6 +108,14 @@ class Socket:
         self._quiet = 0  # quarters of the idle timeout in which nothing came
         self._farewell: Close | None = None
         self._thread = get_ident()
+        self._expiry: Timer | None = None
+        self._refused = refused  # of all sockets of the server
+        self._meter: Meter | None = None  # while there is no bound
+        if settings.message_rate is not None or settings.byte_rate is not None:
+            self._meter = Meter(settings.message_rate, settings.byte_rate)
+        self._flood: Timer | None = None  # while the client has just been told that it is too fast
+        self._unreported = 0  # messages refused since then
+        self._crashes: Window | None = None  # from the first one on that it resumes after
 
     @property
     def context(self) -> Context:
@@ -125,6 +145,27 @@ class Socket:
         """Tell the client that its actor crashed, under which id the server logged it."""
         if error_id != self._answered:
             self.send(self.session.crashed(error_id))
+
+    def may_resume(self) -> bool:
+        """After a crash, of which there may be so many."""
+        if self._crashes is None:
+            self._crashes = Window(self.session.settings.intensity)
+        return self._crashes.takes(time.monotonic())
+
+    def expire(self, seconds: float | None) -> None:
+        """Close in so many seconds, or not any more."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if self.code is not None or seconds is None:
+            return
+        if seconds <= 0:
+            self._expire()
+        else:
+            self._expiry = self.context.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        self.outbox.finish(Close(CloseCode.EXPIRED, "expired"))
 
     def actor_ended(self, code: int) -> None:
         """Flush what is queued, then close."""
@@ -265,11 +306,15 @@ class Socket:
     async def _read(self) -> None:
         """The read pump: it always reads on, so that a disconnect and pongs are always seen."""
         wire, session, tell = self._wire, self.session, self.context.ref.tell
-        outbox = self.outbox
+        outbox, meter, now = self.outbox, self._meter, time.monotonic
         try:
             while True:
                 for data in await wire.read():
                     self._quiet = 0
+                    if meter is not None and not meter.admits(data, at := now()):
+                        self._too_fast(meter, meter.excess(data, at))
+                        await asyncio.sleep(0)  # a flood must not keep others from their turn
+                        continue
                     if outbox.crowded:
                         # Frames may be ready without end: let the answers to them go out.
                         await asyncio.sleep(0)
@@ -284,6 +329,25 @@ class Socket:
         except Disconnected as error:
             self._limit = None  # nothing is left to cut short
             self._gone(error.code)
+
+    def _too_fast(self, meter: Meter, excess: Excess) -> None:
+        """A message was refused: tell the client, but not each time."""
+        self._refused[excess.limit] += 1
+        self._unreported += 1
+        if self._flood is not None:
+            return
+
+        def report_again() -> None:
+            self._flood = None
+            if self._unreported and self.code is None:
+                report(excess._replace(retry_after=meter.wait(time.monotonic())))
+
+        def report(excess: Excess) -> None:
+            count, self._unreported = self._unreported, 0
+            self._take_step(self.session.flooded(excess, count))
+            self._flood = self.context.call_later(REPORT_EVERY, report_again)
+
+        report(excess)
 
     async def _insist(self, step: object) -> None:
         # A burst may be larger than the mailbox: give the actor its turn before refusing.
@@ -325,6 +389,8 @@ class Socket:
             if isinstance(error, ActorCrashed):
                 self._answered = error.error_id
             self.send(self.session.failed(error, identifier))
+        except HTTPException as error:
+            self.send(self.session.refused(error, identifier))
         except CodecError as error:
             error_id = self.context.log("error", "a reply cannot be encoded", error)
             self.send(self.session.crashed(error_id, identifier))
@@ -351,7 +417,8 @@ class Socket:
         if self.code is not None:
             return
         self.code = code
-        for timer in (self._guard, self._heart, self._idle):
+        timers = self._guard, self._heart, self._idle, self._expiry, self._flood
+        for timer in timers:
             if timer is not None:
                 timer.cancel()
         self.outbox.abandon()

@@ -13,6 +13,7 @@ import msgspec
 
 from actors import Envelope, Message, Request
 
+from .depth import json_is_deeper, messagepack_is_deeper
 from .exceptions import BadFrame, CodecError
 
 Data: TypeAlias = str | bytes
@@ -23,9 +24,11 @@ class ErrorFrame(Message, tag="error", omit_defaults=True):
     """What a client is told of an error.
 
     `code`: `malformed` (not the codec's format), `invalid` (no message that is handled here),
-    `overloaded`, `crashed`, `timeout` or `stopped`. `path`: where in the frame, as in `$.text`.
+    `too_fast`, `overloaded`, `crashed`, `timeout` or `stopped`; or the phrase of `status`, which
+    a handler refused its message with (`forbidden`). `path`: where in the frame, as in `$.text`.
     `id`: that of the request it answers. `error_id`: that of the entry in the server's log.
-    Fields without a value are left out.
+    `limit`: the setting that was too little for it; `retry_after`: in how many seconds there is
+    room again. Fields without a value are left out.
     """
 
     code: str
@@ -33,6 +36,9 @@ class ErrorFrame(Message, tag="error", omit_defaults=True):
     path: str | None = None
     id: str | int | None = None
     error_id: str | None = None
+    limit: str | None = None
+    retry_after: float | None = None
+    status: int | None = None
 
 
 class Reply(Message):
@@ -211,12 +217,8 @@ def _structured(types: Sequence[type], make: Callable[[Any], Any]) -> Decode:
     except TypeError as error:
         raise CodecError(str(error)) from error
 
-    decode_any: Decode = make(Any).decode
-
     def checked(data: Data) -> object:
         try:
-            if len(data) > MAX_DEPTH and _may_be_deep(data) and _is_deep(decode_any(data)):
-                raise BadFrame("malformed", f"nested deeper than {MAX_DEPTH}")
             return decode(data)
         except msgspec.ValidationError as error:
             found = _WHERE.fullmatch(str(error))
@@ -228,32 +230,6 @@ def _structured(types: Sequence[type], make: Callable[[Any], Any]) -> Decode:
             raise BadFrame("malformed", "nested too deeply") from None
 
     return checked
-
-
-MAX_DEPTH = 256
-"""How deep a frame may be nested. What may be decoded must be possible to encode as well, and
-msgspec gives that up at a depth that depends on the stack."""
-
-_NO_CONTAINER = bytes(set(range(256)) - {*range(0x80, 0xA0), *range(0xDC, 0xE0)})
-"""Bytes that open no array and no map of MessagePack."""
-
-
-def _may_be_deep(data: Data) -> bool:
-    """A cheap look: whether it opens so many containers, be it one in the other or not."""
-    if isinstance(data, str):
-        return data.count("[") + data.count("{") > MAX_DEPTH
-    return len(data.translate(None, _NO_CONTAINER)) > MAX_DEPTH
-
-
-def _is_deep(value: object) -> bool:
-    """Go down level by level, without recursion."""
-    containers: list[Any] = [value] if isinstance(value, dict | list) else []
-    for _ in range(MAX_DEPTH):
-        parts: list[Any] = []
-        for container in containers:
-            parts.extend(getattr(container, "values", container.__iter__)())
-        containers = [part for part in parts if isinstance(part, dict | list)]
-    return bool(containers)
 
 
 def _union(structs: Sequence[type], make: Callable[[Any], Any]) -> Decode:
@@ -323,6 +299,13 @@ def _check_room_for_id(kind: Any) -> None:
     )
 
 
+_DEEPER: dict[Any, Callable[[Data, int], bool]] = {
+    Json.decoder: json_is_deeper,
+    MessagePack.decoder: messagepack_is_deeper,
+}
+"""By the method, since one who has his own may have frames of another format."""
+
+
 class SocketCodec:
     """What one socket reads and writes: at most one codec for each kind of frame.
 
@@ -330,7 +313,16 @@ class SocketCodec:
     the types.
     """
 
-    __slots__ = ("_encode", "_ids", "_key", "binary", "requests", "text")
+    __slots__ = (
+        "_encode",
+        "_ids",
+        "_key",
+        "binary",
+        "binary_is_deeper",
+        "requests",
+        "text",
+        "text_is_deeper",
+    )
 
     def __init__(self, codecs: Iterable[Codec], types: Sequence[type]) -> None:
         chosen = list(codecs)
@@ -344,6 +336,11 @@ class SocketCodec:
         self.text = decoders.get("text")
         """What decodes a text frame, or `None` if none is taken."""
         self.binary = decoders.get("binary")
+        """The same for a binary frame."""
+        deeper = {codec.kind: _DEEPER.get(type(codec).decoder) for codec in chosen}
+        self.text_is_deeper = deeper.get("text")
+        """Whether a text frame is nested deeper than a bound, where the codec is one of ours."""
+        self.binary_is_deeper = deeper.get("binary")
         """The same for a binary frame."""
         structured = [codec for codec in chosen if codec.structured]
         requests: list[Any] = [kind for kind in types if issubclass(kind, Request)]

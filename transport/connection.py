@@ -1,18 +1,25 @@
 """`Connection`: the actor that a WebSocket gets."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar
 
+from fastapi import HTTPException
+from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import HTTPConnection
 
-from actors import Actor, Context, End, Lane, NotRunning, Overflow, Told
+from actors import Actor, ActorRef, Context, Directive, End, Lane, NotRunning, Overflow, Told
 
 from ._socket import Socket
-from .exceptions import CloseCode, CodecError
+from .exceptions import CloseCode, CodecError, LimitReached
 from .outbox import Close
+from .session import text_of
+from .settings import OnCrash
 
 _CODES = frozenset(CloseCode) - {CloseCode.NO_STATUS, CloseCode.ABNORMAL}
-_REASON_BYTES = 123
+_APPLICATION = 4000
+"""What an HTTP status is added to for a close code."""
 
 
 class Connection(Actor):
@@ -24,6 +31,10 @@ class Connection(Actor):
     says `wire=False`. What is told or published to it and has no handler goes to the client.
     After a crash, by the route's settings, a fresh instance goes on with the same socket, mailbox
     and groups: `on_restart` is called, `on_connect` is not.
+
+    `HTTPException` is no crash: raised by a handler it refuses the message, which counts as
+    handled. The client gets an error frame with the status, an asker the exception; state is
+    kept, and nothing is logged. Raised by `on_connect` it closes with 4000 and the status.
     """
 
     mailbox_size: ClassVar[int] = 256
@@ -52,6 +63,15 @@ class Connection(Actor):
         `code`: the close code; 1005 for none, 1006 when the client vanished. The groups have been
         left. It runs before `on_stop` and shares its `stop_timeout`.
         """
+
+    def may_join(self, topic: str) -> bool:
+        """Whether this connection may join a group; asked by each `join`. Override it."""
+        return True
+
+    def may_publish(self, topic: str, message: object) -> bool:
+        """Whether it may publish that to a group, joined or not; asked by each `publish`, in the
+        thread that calls that. Override it."""
+        return True
 
     # What a connection may do.
 
@@ -91,8 +111,39 @@ class Connection(Actor):
         """
         if code not in _CODES and not 3000 <= code <= 4999:
             raise ValueError(f"a server may not close with {code}")
-        cut = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
-        self.__own__.outbox.finish(Close(code, cut))
+        self.__own__.outbox.finish(Close.cut(code, reason))
+
+    def expire(self, seconds: float | None) -> None:
+        """Close with 4401 in so many seconds, unless this is called again before: when a token
+        expires, and again when the client has sent a fresh one. `None`: not any more.
+
+        At 0 or below it closes now, behind what is queued; not finite is a `ValueError`. It is late
+        by a sixty-fourth of a second at most, and belongs to the socket: a restart changes nothing.
+        """
+        if seconds is not None and not abs(seconds) < math.inf:
+            raise ValueError(f"a connection expires in a finite time, not in {seconds} s")
+        self.__own__.expire(seconds)
+
+    def join(self, topic: str) -> None:
+        """See `Actor.join`. Raises `HTTPException`, a 403, where `may_join` says no, and
+        `LimitReached`, a 429, for one more than `Settings.max_groups`."""
+        socket = self.__own__
+        if not self.may_join(topic):
+            raise HTTPException(HTTPStatus.FORBIDDEN, f"you may not join {topic!r}")
+        joined, most = self.__context__.joined, socket.session.settings.max_groups
+        if len(joined) >= most and topic not in joined:
+            raise LimitReached(
+                HTTPStatus.TOO_MANY_REQUESTS, f"you are in {most} groups already", "max_groups"
+            )
+        super().join(topic)
+
+    def publish(
+        self, topic: str, message: object, *, exclude: ActorRef | Iterable[ActorRef] = ()
+    ) -> None:
+        """See `Actor.publish`. Raises `HTTPException`, a 403, where `may_publish` says no."""
+        if not self.may_publish(topic, message):
+            raise HTTPException(HTTPStatus.FORBIDDEN, f"you may not publish that to {topic!r}")
+        super().publish(topic, message, exclude=exclude)
 
     # What the runtime asks of it.
 
@@ -120,9 +171,29 @@ class Connection(Actor):
     def __crashed__(self, error: Exception, error_id: str, *, restarts: bool) -> None:
         self.__own__.crashed(error_id)
 
+    def __refuses__(self, error: Exception, *, asked: bool) -> bool:
+        if not isinstance(error, AnyHTTPException):
+            return False
+        if not asked:  # else the answer says so
+            socket = self.__own__
+            socket.send(socket.session.refused(error))
+        return True
+
+    def __directive__(self, error: Exception) -> Directive:
+        directive = super().__directive__(error)
+        socket = self.__own__
+        named = isinstance(error, tuple(self.directives))
+        if named or socket.session.settings.on_crash is not OnCrash.RESUME:
+            return directive
+        return Directive.RESUME if socket.may_resume() else Directive.STOP
+
     async def __connected__(self) -> None:
         self.__own__.connected = True
-        await self.on_connect()
+        try:
+            await self.on_connect()
+        except AnyHTTPException as error:
+            code = _APPLICATION + error.status_code
+            self.__own__.outbox.finish(Close.cut(code, text_of(error.detail)))
 
     @classmethod
     def __has_end__(cls) -> bool:

@@ -1,28 +1,18 @@
-"""From a connection class to a FastAPI route, and from an application to its actor system."""
+"""From a connection class to a FastAPI route."""
 
-import asyncio
 import inspect
-import itertools
-import math
-import os
-import re
-import string
-import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias
 
-import structlog
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, WebSocket, WebSocketException
-from starlette.requests import HTTPConnection
+from fastapi import Depends, HTTPException, WebSocket
 
 from actors import (
     ActorRef,
     ActorSystem,
     DeadLetter,
     HandlerError,
-    Instrument,
     NameTaken,
     NotRunning,
     Restart,
@@ -30,182 +20,21 @@ from actors import (
     handlers_of,
 )
 
-from ._roster import Roster
+from ._server import Server, server_of
 from ._socket import ClientLane, Socket
-from ._writer import Writer
 from .codec import Codec, SocketCodec, codecs_for
 from .connection import Connection
-from .drain import Drain, drain, put_off_shutdown, running_server
-from .exceptions import CloseCode, Disconnected, LifespanNotRun
+from .exceptions import Disconnected
 from .session import Session
 from .settings import OnCrash, Settings
 from .wire import PlainWire
 
-logger: Any = structlog.get_logger("greenroom")
-
-_STATE = "greenroom"
 _WEBSOCKET = "greenroom_websocket"
+_GATE = "greenroom_gate"
+_DEFAULT = "greenroom"
+"""The subprotocol that stands for a route's default codec: one to offer beside a token."""
 
 Codecs: TypeAlias = Codec | Iterable[Codec]
-
-
-class Sockets:
-    """An application's actor system and its WebSocket routes.
-
-    ```python
-    app = FastAPI()
-    sockets = Sockets(app)
-    sockets.add("/chat/{client_id}", Chat)
-    ```
-
-    The system runs while the application's lifespan does: it starts before the lifespan you gave
-    the application, which may spawn actors, and at the end the actors are stopped before that
-    lifespan's own clean-up. Put it on the outermost application; mounted ones find it.
-    """
-
-    def __init__(
-        self,
-        app: FastAPI,
-        *,
-        settings: Settings | None = None,
-        instruments: Sequence[Instrument] = (),
-        drain: Drain | None = None,
-    ) -> None:
-        if getattr(app.state, _STATE, None) is not None:
-            raise ValueError("this application has its Sockets already")
-        setattr(app.state, _STATE, self)
-        self.settings = settings or Settings()
-        self._app = app
-        self._instruments = instruments
-        self._plan = drain or Drain()
-        self._drained: asyncio.Future[None] | None = None  # from the drain's beginning on
-        self.roster: Roster[Socket] = Roster()
-        self._system: ActorSystem | None = None
-        self._writer: Writer | None = None
-        self._inner = app.router.lifespan_context
-        app.router.lifespan_context = self._lifespan
-
-    @asynccontextmanager
-    async def _lifespan(self, app: Any) -> AsyncGenerator[dict[str, Any]]:
-        workers = _workers()
-        if workers > 1:
-            logger.warning(
-                "groups and names are not shared between worker processes: "
-                "a publish reaches the members in its own process only",
-                workers=workers,
-            )
-        async with Writer() as writer, ActorSystem(instruments=self._instruments) as system:
-            self._system, self._writer = system, writer
-            self._drained = None
-            server = running_server()
-            if server is not None:
-                put_off_shutdown(server, self.drain)
-            try:
-                async with self._inner(app) as state:
-                    yield {**(state or {}), _STATE: self}
-                    await self.drain()
-                    await system.stop()
-            finally:
-                self._system = self._writer = None
-
-    @property
-    def writer(self) -> Writer:
-        """For the sockets."""
-        if self._writer is None:
-            raise LifespanNotRun(_NOT_RUN)
-        return self._writer
-
-    @property
-    def system(self) -> ActorSystem:
-        """The running system. Raises `LifespanNotRun` before it starts and after it ends."""
-        if self._system is None:
-            raise LifespanNotRun(_NOT_RUN)
-        return self._system
-
-    def check_open(self, websocket: WebSocket) -> None:
-        """Refuse a client that comes during the drain."""
-        if self._drained is not None:
-            seconds = math.ceil(self._plan.come_back())
-            headers = {"Retry-After": str(seconds)}
-            status = HTTPStatus.SERVICE_UNAVAILABLE
-            raise _said(websocket, HTTPException(status, "the server is going down", headers))
-
-    async def drain(self, hurried: Callable[[], bool] = lambda: False) -> None:
-        """Take leave of all clients, by the `Drain` that was given; new ones are refused.
-
-        uvicorn's shutdown waits for it. On another server, call it where that one says that it is
-        about to end; else it begins at the lifespan's end. A second call waits for the first.
-        `hurried`: asked ten times a second; once it is true, what is left is aborted.
-        """
-        if self._drained is not None:
-            await asyncio.shield(self._drained)
-            return
-        self._drained = asyncio.get_running_loop().create_future()
-        try:
-            await drain(self._plan, self.roster, hurried)
-        finally:
-            self._drained.set_result(None)
-
-    def add(
-        self,
-        path: str,
-        connection: type[Connection],
-        *,
-        router: APIRouter | None = None,
-        name: str | None = None,
-        codec: Codecs | None = None,
-        subprotocols: Mapping[str, Codecs] | None = None,
-        settings: Settings | None = None,
-        dependencies: Sequence[Any] = (),
-        keep_dependencies: bool = False,
-    ) -> None:
-        """Serve a connection class at a path of the application, or of a router.
-
-        See `endpoint` for the options. `dependencies`: a sequence of `Depends(...)` that are run
-        for their effect, as on any FastAPI route. Raises `ValueError` for a `name` with a
-        parameter that is not in the path.
-        """
-        whole = path if router is None else router.prefix + path
-        for _, field, _, _ in string.Formatter().parse(name or ""):
-            if field is not None and not re.search(rf"{{{re.escape(field)}(:\w+)?}}", whole):
-                raise ValueError(f"the name {name!r} has {{{field}}}, which is not in {whole!r}")
-        (router or self._app.router).add_api_websocket_route(
-            path,
-            endpoint(
-                connection,
-                name=name,
-                codec=codec,
-                subprotocols=subprotocols,
-                settings=settings,
-                keep_dependencies=keep_dependencies,
-            ),
-            name=connection.__name__,
-            dependencies=dependencies,
-        )
-
-
-_NOT_RUN = (
-    "the application's lifespan did not run, so there is no actor system. Is there a "
-    "`Sockets(app)` on the outermost application? Does the server run the lifespan (uvicorn: not "
-    "`--lifespan off`; TestClient: `with TestClient(app) as client`)?"
-)
-
-
-def running_system(connection: HTTPConnection) -> ActorSystem:
-    """A dependency: the actor system, for HTTP routes. Raises `LifespanNotRun`."""
-    return _sockets(connection).system
-
-
-CurrentSystem = Annotated[ActorSystem, Depends(running_system)]
-"""Annotate an endpoint's parameter with it, to tell, ask and publish from there."""
-
-
-def _sockets(connection: HTTPConnection) -> Sockets:
-    sockets = connection.scope.get("state", {}).get(_STATE)
-    if sockets is None:
-        raise LifespanNotRun(_NOT_RUN)
-    assert isinstance(sockets, Sockets)
-    return sockets
 
 
 def endpoint(
@@ -227,28 +56,19 @@ def endpoint(
     `name`: the actor's name, with path parameters in braces (`"chat/{client_id}"`); a second
     socket under a living name is refused with 409 before it is accepted. `codec`: one, or one for
     each kind of frame; by default what the handlers' types call for. `subprotocols`: codecs by
-    subprotocol; the first that the client offers is taken. `settings`: for this route, instead of
+    subprotocol; the first that the client offers is taken, and `greenroom` stands for `codec`
+    unless you say otherwise. `settings`: for this route, instead of
     those of `Sockets`. `keep_dependencies`: `yield` dependencies are closed after `on_start`,
     before the socket is accepted, so that none pins a database session for the socket's life;
     with true they are closed after `on_stop`.
 
     Raises `CodecError` or `HandlerError` for a class that cannot be served.
     """
-    route = _Route(connection, name, codec, subprotocols or {}, settings, keep_dependencies)
-
-    signature = _signature(connection)
-    # FastAPI fills in one parameter of this type, so where the class has one, it serves both.
-    own = next(name for name, it in signature.parameters.items() if _is_websocket(it))
-
-    async def run(**values: Any) -> None:
-        websocket: WebSocket = values.pop(own) if own == _WEBSOCKET else values[own]
-        await route.serve(websocket, values)
-
-    run.__signature__ = signature  # type: ignore[attr-defined]
-    return run
+    route = Route(connection, name, codec, subprotocols or {}, settings, keep_dependencies)
+    return route.endpoint()
 
 
-class _Route:
+class Route:
     """What all sockets of one route share."""
 
     def __init__(
@@ -267,20 +87,40 @@ class _Route:
         self._keep_dependencies = keep_dependencies
         self._types = list(handlers_of(connection))
         self._codec = SocketCodec(_several(codec) or codecs_for(types), types)
-        self._subprotocols = {
+        self._subprotocols = {_DEFAULT: self._codec} | {
             subprotocol: SocketCodec(_several(codecs), types)
             for subprotocol, codecs in subprotocols.items()
         }
         self._sessions: dict[tuple[SocketCodec, Settings], tuple[Session, ClientLane]] = {}
 
-    async def serve(self, websocket: WebSocket, values: dict[str, Any]) -> None:
-        sockets = _sockets(websocket)
-        settings = self._settings or sockets.settings
+    def endpoint(self) -> Callable[..., Awaitable[None]]:
+        """The function that FastAPI calls for each socket."""
+        signature = _signature(self._connection, self.admit)
+        # FastAPI fills in one parameter of this type, so where the class has one, it serves both.
+        own = next(name for name, it in signature.parameters.items() if _is_websocket(it))
+
+        async def run(**values: Any) -> None:
+            values.pop(_GATE, None)
+            websocket: WebSocket = values.pop(own) if own == _WEBSOCKET else values[own]
+            server = server_of(websocket)
+            with server.gate.place(websocket):
+                await self._serve(server, websocket, values)
+
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        return run
+
+    async def admit(self, websocket: WebSocket) -> None:
+        """A dependency, and the first: whether the socket may come in at all."""
+        server = server_of(websocket)
+        server.gate.check(websocket, self._settings or server.settings, self._subprotocols)
+
+    async def _serve(self, server: Server, websocket: WebSocket, values: dict[str, Any]) -> None:
+        settings = self._settings or server.settings
         subprotocol = next((s for s in websocket["subprotocols"] if s in self._subprotocols), None)
         codec = self._codec if subprotocol is None else self._subprotocols[subprotocol]
         session, lane = self._session(codec, settings)
         wire = PlainWire(websocket)
-        socket = Socket(wire, sockets.writer, sockets.roster, session, lane)
+        socket = Socket(wire, server.writer, server.roster, session, lane, server.gate.refused)
 
         def factory() -> Connection:
             actor = self._connection(**values)
@@ -288,22 +128,27 @@ class _Route:
             actor.__handshake__ = websocket
             return actor
 
-        sockets.check_open(websocket)
-        await self._spawn(sockets.system, factory, websocket, settings)
-        sockets.roster.add(socket)
+        await self._spawn(server.system, factory, websocket, settings)
+        server.roster.add(socket)
         try:
-            await self._run(websocket, wire, socket, subprotocol)
+            await self._run(server, websocket, wire, socket, subprotocol)
         finally:
-            sockets.roster.remove(socket)
+            server.roster.remove(socket)
 
-    async def _run(  # its actor has started
-        self, websocket: WebSocket, wire: PlainWire, socket: Socket, subprotocol: str | None
+    async def _run(
+        self,
+        server: Server,
+        websocket: WebSocket,
+        wire: PlainWire,
+        socket: Socket,
+        subprotocol: str | None,
     ) -> None:
+        """Accept the socket, whose actor has started, and read until it is over."""
         connected = False
         try:
             if not self._keep_dependencies:
                 await _close_dependencies(websocket)
-            _sockets(websocket).check_open(websocket)  # the start may have taken its time
+            server.gate.check_open()  # the start may have taken its time
             await wire.accept(subprotocol)
             connected = True
         except Disconnected:
@@ -329,7 +174,7 @@ class _Route:
         websocket: WebSocket,
         settings: Settings,
     ) -> ActorRef:
-        restarts = settings.on_crash is OnCrash.RESTART
+        restarts = settings.on_crash is not OnCrash.CLOSE
         try:
             return await system.spawn(
                 factory,
@@ -338,19 +183,9 @@ class _Route:
                 intensity=settings.intensity,
             )
         except NameTaken as error:
-            refusal = HTTPException(HTTPStatus.CONFLICT, str(error))
+            raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
         except NotRunning as error:
-            refusal = HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-        except HTTPException as error:
-            refusal = error
-        raise _said(websocket, refusal)
-
-
-def _said(websocket: WebSocket, refusal: HTTPException) -> Exception:
-    """The refusal as the server can say it."""
-    if "websocket.http.response" in websocket.scope.get("extensions", {}):
-        return refusal
-    return WebSocketException(CloseCode.POLICY_VIOLATION, refusal.detail)  # a bare 403
+            raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
 
 async def _close_dependencies(websocket: WebSocket) -> None:
@@ -377,11 +212,15 @@ def _wire_types(connection: type[Connection]) -> list[type]:
     ]
 
 
-def _signature(connection: type[Connection]) -> inspect.Signature:
-    """What FastAPI is to fill in: the socket, and what `__init__` takes."""
-    parameters = _init_parameters(connection)
+def _signature(
+    connection: type[Connection], gate: Callable[[WebSocket], Awaitable[None]]
+) -> inspect.Signature:
+    """What FastAPI is to fill in: the gate, which runs first, what `__init__` takes, the socket."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    admitted = Annotated[None, Depends(gate)]
+    first = inspect.Parameter(_GATE, kind, annotation=admitted)
+    parameters = [first, *_init_parameters(connection)]
     if not any(map(_is_websocket, parameters)):
-        kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(_WEBSOCKET, kind, annotation=WebSocket))
     return inspect.Signature(parameters)
 
@@ -415,14 +254,3 @@ def _init_parameters(connection: type[Connection]) -> list[inspect.Parameter]:
 
 def _is_websocket(parameter: inspect.Parameter) -> bool:
     return isinstance(parameter.annotation, type) and issubclass(parameter.annotation, WebSocket)
-
-
-def _workers() -> int:
-    """How many worker processes serve the application, as far as a worker can tell."""
-    for flag, value in itertools.pairwise([*sys.argv[1:], ""]):
-        name, _, inline = flag.partition("=")
-        number = inline or value
-        if name in ("--workers", "-w") and number.isdecimal():
-            return int(number)
-    concurrency = os.environ.get("WEB_CONCURRENCY", "")
-    return int(concurrency) if concurrency.isdecimal() else 1

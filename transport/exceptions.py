@@ -2,12 +2,16 @@
 
 TransportError
 ├── LifespanNotRun     the application's lifespan did not run (also a RuntimeError)
+├── LimitReached       there is no room: which limit, and when to come back (an HTTPException)
 ├── CodecError         a codec cannot serve a connection's messages (also a TypeError)
 ├── BadFrame           a frame from the client that is answered with an error frame
 └── Disconnected       the client is gone; `code` says how
 """
 
 import enum
+import math
+
+from starlette.exceptions import HTTPException
 
 
 class CloseCode(enum.IntEnum):
@@ -26,6 +30,8 @@ class CloseCode(enum.IntEnum):
     INTERNAL_ERROR = 1011
     SERVICE_RESTART = 1012
     TRY_AGAIN_LATER = 1013
+    EXPIRED = 4401
+    """Those of the application's own are 4000 and an HTTP status."""
     IDLE = 4408
 
 
@@ -37,18 +43,34 @@ class LifespanNotRun(TransportError, RuntimeError):
     """The application's lifespan did not run, so there is no actor system."""
 
 
+class LimitReached(TransportError, HTTPException):
+    """There is no room. `limit`: the name of the setting; `retry_after`: seconds, if it passes."""
+
+    def __init__(
+        self, status_code: int, detail: str, limit: str, retry_after: float | None = None
+    ) -> None:
+        # In whole seconds, as the header has it.
+        headers = None if retry_after is None else {"Retry-After": str(math.ceil(retry_after))}
+        HTTPException.__init__(self, status_code, detail, headers)
+        self.limit = limit
+        self.retry_after = retry_after
+
+
 class CodecError(TransportError, TypeError):
     """A codec cannot carry the messages of a connection class, or a message it was given."""
 
 
 class BadFrame(TransportError):
-    """A frame that cannot become a message. `code` and `path` go into the error frame."""
+    """A frame that cannot become a message. All but `detail` goes into the error frame as it is."""
 
-    def __init__(self, code: str, detail: str, path: str | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str, path: str | None = None, limit: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.path = path
+        self.limit = limit
 
 
 class Disconnected(TransportError):

@@ -14,12 +14,19 @@ from .codec import Frame
 from .exceptions import CloseCode
 from .settings import Settings, SlowClient
 
+_REASON_BYTES = 123
+
 
 class Close(NamedTuple):
     """The last thing to send."""
 
     code: int
     reason: str
+
+    @classmethod
+    def cut(cls, code: int, reason: str) -> "Close":
+        """With as much of the reason as a close frame takes."""
+        return cls(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
 
 
 class Owner(Protocol):

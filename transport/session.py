@@ -1,15 +1,21 @@
 """The rules of one socket, without I/O: what a frame from the client leads to."""
 
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, cast
+
+import msgspec
+from starlette.exceptions import HTTPException
 
 from actors import ActorCrashed, ActorError, AskTimeout, MailboxFull, Request
 
 from .codec import Data, ErrorFrame, SocketCodec
-from .exceptions import BadFrame, CloseCode, CodecError
+from .exceptions import BadFrame, CloseCode, CodecError, LimitReached
+from .limits import Excess, size_of
 from .outbox import Close
-from .settings import OnInvalid, OnOverload, Settings
+from .settings import OnFlood, OnInvalid, OnOverload, Settings
 
 
 class Step:
@@ -72,16 +78,22 @@ class Session:
         """What the client's frame leads to: a message to tell, or a `Step`."""
         limit = self.settings.max_size
         # A character has at most four bytes: count the bytes only where it could matter.
-        if len(data) * 4 > limit and _size(data) > limit:
+        if len(data) * 4 > limit and size_of(data) > limit:
             return Refusal(None, Close(CloseCode.TOO_BIG, f"a message may have {limit} bytes"))
         codec = self.codec
-        decode = codec.text if isinstance(data, str) else codec.binary
+        if isinstance(data, str):
+            decode, is_deeper = codec.text, codec.text_is_deeper
+        else:
+            decode, is_deeper = codec.binary, codec.binary_is_deeper
         if decode is None:
             kind = "text" if isinstance(data, str) else "binary"
             return Refusal(
                 None, Close(CloseCode.UNSUPPORTED_DATA, f"{kind} frames are not taken here")
             )
         try:
+            depth = self.settings.max_depth
+            if len(data) > depth and is_deeper is not None and is_deeper(data, depth):
+                raise BadFrame("malformed", f"nested deeper than {depth}", limit="max_depth")
             message = decode(data)
             # By its exact type: msgspec's metaclass makes `isinstance` the dearest thing in here.
             if type(message) in codec.requests:
@@ -106,6 +118,33 @@ class Session:
         identifier = step.id if isinstance(step, Question) else None
         return Refusal(ErrorFrame(code="overloaded", detail=detail, id=identifier))
 
+    def flooded(self, excess: Excess, count: int) -> Refusal:
+        """What follows when `count` messages came too fast, the last of them by that much."""
+        rate = excess.rate
+        unit = "bytes" if excess.limit == "byte_rate" else "messages"
+        bounds = f"at most {rate.per_second:g} {unit} a second, {rate.burst:g} at once"
+        if self.settings.on_flood is OnFlood.CLOSE:
+            return Refusal(None, Close(CloseCode.POLICY_VIOLATION, f"too fast: {bounds}"))
+        frame = ErrorFrame(
+            code="too_fast",
+            detail=f"{count} messages were refused: {bounds}",
+            limit=excess.limit,
+            retry_after=round(excess.retry_after, 3),
+        )
+        return Refusal(frame)
+
+    def refused(self, error: HTTPException, identifier: str | int | None = None) -> ErrorFrame:
+        """What the client is told of a message that its handler refused."""
+        limited = error if isinstance(error, LimitReached) else None
+        return ErrorFrame(
+            code=_code_of(error.status_code),
+            detail=text_of(error.detail),
+            id=identifier,
+            limit=None if limited is None else limited.limit,
+            retry_after=None if limited is None else limited.retry_after,
+            status=error.status_code,
+        )
+
     def crashed(self, error_id: str, identifier: str | int | None = None) -> ErrorFrame:
         """What the client is told of a crash: where to find it in the log, and no more."""
         return ErrorFrame(code="crashed", detail=_LOGGED, id=identifier, error_id=error_id)
@@ -121,7 +160,9 @@ class Session:
 
     def _invalid(self, error: BadFrame, error_id: str | None = None) -> Refusal:
         detail = error.detail or "the message was refused"  # by a bare `assert`
-        frame = ErrorFrame(code=error.code, detail=detail, path=error.path, error_id=error_id)
+        frame = ErrorFrame(
+            code=error.code, detail=detail, path=error.path, error_id=error_id, limit=error.limit
+        )
         close = None
         if self.settings.on_invalid is OnInvalid.CLOSE:
             close = Close(CloseCode.POLICY_VIOLATION, f"{error.code} frame")
@@ -133,5 +174,15 @@ class Session:
         return request if identifier is None else Question(request, identifier)
 
 
-def _size(data: Data) -> int:
-    return len(data.encode(errors="surrogatepass")) if isinstance(data, str) else len(data)
+def text_of(detail: object) -> str:
+    """An `HTTPException`'s detail, which may be anything that is JSON."""
+    return detail if isinstance(detail, str) else msgspec.json.encode(detail).decode()
+
+
+def _code_of(status: int) -> str:
+    """The phrase of a status: 403 is `forbidden`."""
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        return f"status_{status}"
+    return re.sub(r"[^a-z]+", "_", phrase.lower().replace("'", ""))

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from actors import Intensity
 
+from .limits import Rate
+from .origin import check_patterns
+
 
 class SlowClient(enum.Enum):
     """What happens when a client's outbox is full. Awaiting `send` waits for room under any."""
@@ -24,6 +27,8 @@ class SlowClient(enum.Enum):
 class OnCrash(enum.Enum):
     """What follows when a handler of a connection raises."""
 
+    RESUME = "resume"
+    """The client gets an error frame, and the connection goes on with the state it has."""
     RESTART = "restart"
     """The client gets an error frame, and the connection goes on with fresh state."""
     CLOSE = "close"
@@ -48,6 +53,21 @@ class OnOverload(enum.Enum):
     """The socket is closed with 1013."""
 
 
+class OnFlood(enum.Enum):
+    """What follows a message that comes faster than a rate allows."""
+
+    REPORT = "report"
+    """The message is refused; the client gets a `too_fast` error frame, once a second at most."""
+    CLOSE = "close"
+    """The socket is closed with 1008."""
+
+
+_MESSAGE_RATE = Rate(100, burst=200)
+_BYTE_RATE = Rate(1024 * 1024, burst=4 * 1024 * 1024)
+MAX_DEPTH = 256
+"""How deep `max_depth` may be: what may be decoded must be possible to encode as well, and msgspec
+gives that up at a depth that depends on the stack."""
+_NUMBERS = ("max_size", "max_outbox", "max_outbox_bytes", "max_depth", "max_groups")
 _SECONDS = ("send_timeout", "idle_timeout", "disconnect_timeout", "ask_timeout", "heartbeat")
 
 
@@ -92,9 +112,27 @@ class Settings:
     """What follows a frame that cannot become a message."""
     on_overload: OnOverload = OnOverload.REPORT
     """What follows a frame for which the mailbox has no room."""
+    origins: tuple[str, ...] = ()
+    """Whose pages may open a socket, besides those of its own host: `"https://example.com"`,
+    `"https://*.example.com"` for all hosts below that one, `"*"` for any page of anybody. A client
+    that sends no `Origin` is no browser, and is let in."""
+    message_rate: Rate | None = _MESSAGE_RATE
+    """Messages a second from one client: 100, and 200 at once. `None` for any number."""
+    byte_rate: Rate | None = _BYTE_RATE
+    """Bytes of messages a second from one client: 1 MiB, and 4 MiB at once. `None` for any
+    number."""
+    on_flood: OnFlood = OnFlood.REPORT
+    """What follows a message that comes faster than that."""
+    max_depth: int = 64
+    """How deep a frame of `Json` or `MessagePack` may be nested, at most 256."""
+    max_groups: int = 256
+    """Groups that a connection may be in; to join one more raises `LimitReached`, a 429."""
 
     def __post_init__(self) -> None:
-        for name in ("max_size", "max_outbox", "max_outbox_bytes"):
+        check_patterns(self.origins)
+        if self.max_depth > MAX_DEPTH:
+            raise ValueError(f"max_depth must be at most {MAX_DEPTH}, not {self.max_depth}")
+        for name in _NUMBERS:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in _SECONDS:

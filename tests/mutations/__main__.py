@@ -26,6 +26,7 @@ from pathlib import Path
 import asking
 import clients
 import connections
+import gate
 import groups
 import kit
 import lives
@@ -47,7 +48,10 @@ LEFT_OUT = shutil.ignore_patterns(
 
 MUTANTS = [
     each
-    for part in (messages, mailboxes, asking, lives, supervision, groups, connections, clients, kit)
+    for part in (
+        *(messages, mailboxes, asking, lives, supervision, groups),
+        *(connections, clients, gate, kit),
+    )
     for each in part.MUTANTS
 ]
 

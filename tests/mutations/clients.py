@@ -102,7 +102,7 @@ MUTANTS = [
         "the server's own shutdown comes first",
         "a drain begins before the server's shutdown",
         edit(
-            "transport/endpoint.py",
+            "transport/_server.py",
             "            if server is not None:\n                put_off_shutdown",
             "            if server is None:\n                put_off_shutdown",
         ),
@@ -150,11 +150,7 @@ MUTANTS = [
     mutant(
         "newcomers during the drain",
         "new clients are refused during the drain",
-        edit(
-            "transport/endpoint.py",
-            "        if self._drained is not None:\n            seconds",
-            "        if False:\n            seconds",
-        ),
+        edit("transport/_server.py", "        self.gate.closing = self._plan\n", ""),
         TESTS + "sigterm.py::test_new_clients_are_refused_and_told_when_to_come_back",
     ),
 ]

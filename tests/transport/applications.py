@@ -252,6 +252,8 @@ settings = Settings(
     disconnect_timeout=float(os.environ.get("DISCONNECT_TIMEOUT", "5")),
     send_timeout=float(os.environ.get("SEND_TIMEOUT", "10")),
     max_outbox=int(os.environ.get("MAX_OUTBOX", "1024")),
+    message_rate=None,  # the tests flood
+    max_depth=256,
 )
 
 app = FastAPI()

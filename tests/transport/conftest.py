@@ -160,6 +160,8 @@ class House:
         subprotocols: tuple[str, ...] = (),
         *,
         denial: bool = True,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        client: tuple[str, int] | None = ("127.0.0.1", 1),
     ) -> Peer:
         """A peer that has sent its request."""
         scope = {
@@ -171,8 +173,8 @@ class House:
             "raw_path": path.encode(),
             "root_path": "",
             "query_string": query.encode(),
-            "headers": [(b"host", b"test")],
-            "client": ("127.0.0.1", 1),
+            "headers": [(b"host", b"test"), *headers],
+            "client": client,
             "server": ("127.0.0.1", 2),
             "subprotocols": list(subprotocols),
             "state": dict(self.state),

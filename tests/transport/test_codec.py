@@ -91,7 +91,6 @@ def refusal(socket: SocketCodec, data: str | bytes) -> BadFrame:
         ('{"type": "\\ud800"}', "malformed", None),
         ('"\ud800"', "malformed", None),
         ('{"type": "say", "more": ' + "[" * 15_000, "malformed", None),
-        ("[" * 15_000, "malformed", None),
         ('{"a":' * 15_000, "malformed", None),
         ("{}", "invalid", "$"),
         ("[]", "invalid", "$"),
@@ -126,7 +125,6 @@ def test_a_bad_json_frame_says_what_is_wrong_and_where(
         (b"\x81\xa4type", "malformed", None),
         (b"\x82\xa4type\xa3say\xa4text\xa2\xff\xff", "malformed", None),
         (b"\x82\xa4type\xa3say\xa4more" + b"\x91" * 15_000, "malformed", None),
-        (b"\x91" * 15_000, "malformed", None),
         (b"\x90", "invalid", "$"),
         (b"\x80", "invalid", "$"),
         (msgspec.msgpack.encode({"type": "unknown"}), "invalid", "$.type"),
@@ -400,30 +398,3 @@ def test_one_struct_without_a_tag_takes_the_objects_that_no_tag_claims(codec: ty
             assert decode(socket, codec().encode([1])) == [1]
         else:
             assert refusal(socket, codec().encode([1])).code == "invalid"
-
-
-@pytest.mark.parametrize("codec", [Json(), MessagePack()])
-@pytest.mark.parametrize("shape", ["array", "object"])
-def test_what_can_be_decoded_can_be_encoded_at_any_depth(codec: Codec, shape: str) -> None:
-    socket = SocketCodec([codec], [dict, list])
-    opening, closing = {
-        ("text", "array"): ("[", "]"),
-        ("text", "object"): ('{"a":', "}"),
-        ("binary", "array"): (b"\x91", b""),
-        ("binary", "object"): (b"\x81\xa1a", b""),
-    }[codec.kind, shape]
-    innermost: Any = "[]" if codec.kind == "text" else b"\x90"
-    taken = 0
-    for depth in [*range(1, 20), *range(240, 275), *range(900, 1000)]:
-        frame: Any = opening * (depth - 1) + innermost + closing * (depth - 1)
-        decode = socket.text or socket.binary
-        assert decode is not None
-        try:
-            decoded = decode(frame)
-        except BadFrame:
-            assert depth > 256
-        else:
-            assert depth <= 256
-            taken += 1
-            socket.encode({"original": {"of": decoded}})
-    assert taken == 19 + 17

@@ -1,0 +1,107 @@
+"""What all sockets of one server share while it runs: system, write pump, gate, roster, drain."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Final
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from actors import ActorSystem, Instrument
+
+from ._roster import Roster
+from ._socket import Socket
+from ._writer import Writer
+from .drain import Drain, drain, put_off_shutdown, running_server
+from .exceptions import LifespanNotRun
+from .gate import Gate
+from .settings import Settings
+
+STATE: Final = "greenroom"
+"""Under which name an application's state, and so a request's, has its server."""
+
+_NOT_RUN = (
+    "the application's lifespan did not run, so there is no actor system. Is there a "
+    "`Sockets(app)` on the outermost application? Does the server run the lifespan (uvicorn: not "
+    "`--lifespan off`; TestClient: `with TestClient(app) as client`)?"
+)
+
+
+class Server:
+    """See the module's head. `settings` are for routes that have none of their own."""
+
+    def __init__(
+        self, settings: Settings, instruments: Sequence[Instrument], gate: Gate, plan: Drain
+    ) -> None:
+        self.settings = settings
+        self.gate = gate
+        self.roster: Roster[Socket] = Roster()
+        self._instruments = instruments
+        self._plan = plan
+        self._system: ActorSystem | None = None
+        self._writer: Writer | None = None
+        self._drained: asyncio.Future[None] | None = None  # from the drain's beginning on
+
+    @property
+    def writer(self) -> Writer:
+        """The write pump. Raises `LifespanNotRun` before it starts and after it ends."""
+        if self._writer is None:
+            raise LifespanNotRun(_NOT_RUN)
+        return self._writer
+
+    @property
+    def system(self) -> ActorSystem:
+        """The running system; raises the same."""
+        if self._system is None:
+            raise LifespanNotRun(_NOT_RUN)
+        return self._system
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[None]:
+        """Run for as long as this is entered; leaving it drains, and stops all actors."""
+        async with Writer() as writer, ActorSystem(instruments=self._instruments) as system:
+            self._system, self._writer, self._drained = system, writer, None
+            self.gate.closing = None
+            server = running_server()
+            if server is not None:
+                put_off_shutdown(server, self.drain)
+            try:
+                yield
+            finally:
+                self._system = self._writer = None
+
+    async def end(self) -> None:
+        """Drain, and stop all actors."""
+        await self.drain()
+        await self.system.stop()
+
+    async def drain(self, hurried: Callable[[], bool] = lambda: False) -> None:
+        """Take leave of all clients, and refuse new ones; a second call waits for the first."""
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+            return
+        self._drained = asyncio.get_running_loop().create_future()
+        self.gate.closing = self._plan
+        try:
+            await drain(self._plan, self.roster, hurried)
+        finally:
+            self._drained.set_result(None)
+
+
+def server_of(connection: HTTPConnection) -> Server:
+    """The server that a request came to. Raises `LifespanNotRun`."""
+    server = connection.scope.get("state", {}).get(STATE)
+    if server is None:
+        raise LifespanNotRun(_NOT_RUN)
+    assert isinstance(server, Server)
+    return server
+
+
+def running_system(connection: HTTPConnection) -> ActorSystem:
+    """A dependency: the actor system, for HTTP routes. Raises `LifespanNotRun`."""
+    return server_of(connection).system
+
+
+CurrentSystem = Annotated[ActorSystem, Depends(running_system)]
+"""Annotate an endpoint's parameter with it, to tell, ask and publish from there."""
