@@ -12,7 +12,7 @@ has its own task in the system. Each may be the first to end:
 import asyncio
 import functools
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from actors import (
     ActorCrashed,
@@ -42,6 +42,7 @@ class Socket:
 
     __slots__ = (
         "_answered",
+        "_clock",
         "_context",
         "_guard",
         "_heart",
@@ -56,7 +57,14 @@ class Socket:
         "session",
     )
 
-    def __init__(self, wire: Wire, writer: Writer, session: Session, lane: "ClientLane") -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        writer: Writer,
+        session: Session,
+        lane: "ClientLane",
+        clock: Callable[[], float],
+    ) -> None:
         settings = session.settings
         self.session = session
         self.lane = lane
@@ -71,6 +79,7 @@ class Socket:
         self.code: int | None = None  # once it is over
         self._wire = wire
         self._writer = writer
+        self._clock = clock
         self._open = False
         self._answered = ""  # the `error_id` of the last crash that answered a question
         self._context: Context | None = None
@@ -137,7 +146,7 @@ class Socket:
         outbox.lined = False
         close = outbox.close
         if close is not None and not outbox.gone:
-            outbox.since = time.monotonic()
+            outbox.since = self._clock()
             await self._wire.close(close)
             outbox.since = None
             self._gone(close.code)
@@ -160,7 +169,7 @@ class Socket:
         since = self.outbox.since
         if since is None:
             return
-        left = since + self.session.settings.send_timeout - time.monotonic()
+        left = since + self.session.settings.send_timeout - self._clock()
         if left > 0:
             self._watch(left)
         else:

@@ -8,6 +8,7 @@ import string
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias
 
@@ -38,6 +39,10 @@ from .settings import OnCrash, Settings
 from .wire import PlainWire
 
 logger: Any = structlog.get_logger("greenroom")
+
+LENT: ContextVar[ActorSystem | None] = ContextVar("greenroom's lent system", default=None)
+"""A running system that applications started in this context run in, instead of one of their own:
+a test's, with its clock."""
 
 _STATE = "greenroom"
 _WEBSOCKET = "greenroom_websocket"
@@ -86,7 +91,7 @@ class Sockets:
                 "a publish reaches the members in its own process only",
                 workers=workers,
             )
-        async with Writer() as writer, ActorSystem(instruments=self._instruments) as system:
+        async with Writer() as writer, self._running_system() as system:
             self._system, self._writer = system, writer
             try:
                 async with self._inner(app) as state:
@@ -94,6 +99,16 @@ class Sockets:
                     await system.stop()
             finally:
                 self._system = self._writer = None
+
+    @asynccontextmanager
+    async def _running_system(self) -> AsyncGenerator[ActorSystem]:
+        lent = LENT.get()
+        if lent is None:
+            async with ActorSystem(instruments=self._instruments) as system:
+                yield system
+        else:
+            lent.observe(self._instruments)
+            yield lent
 
     @property
     def writer(self) -> Writer:
@@ -163,8 +178,17 @@ CurrentSystem = Annotated[ActorSystem, Depends(running_system)]
 """Annotate an endpoint's parameter with it, to tell, ask and publish from there."""
 
 
+def system_in(state: Mapping[str, Any]) -> ActorSystem:
+    """The actor system, by what an application's lifespan yields. Raises `LifespanNotRun`."""
+    return _sockets_in(state).system
+
+
 def _sockets(connection: HTTPConnection) -> Sockets:
-    sockets = connection.scope.get("state", {}).get(_STATE)
+    return _sockets_in(connection.scope.get("state", {}))
+
+
+def _sockets_in(state: Mapping[str, Any]) -> Sockets:
+    sockets = state.get(_STATE)
     if sockets is None:
         raise LifespanNotRun(_NOT_RUN)
     assert isinstance(sockets, Sockets)
@@ -242,8 +266,9 @@ class _Route:
         subprotocol = next((s for s in websocket["subprotocols"] if s in self._subprotocols), None)
         codec = self._codec if subprotocol is None else self._subprotocols[subprotocol]
         session, lane = self._session(codec, settings)
-        wire = PlainWire(websocket)
-        socket = Socket(wire, sockets.writer, session, lane)
+        clock = sockets.system.clock
+        wire = PlainWire(websocket, clock)
+        socket = Socket(wire, sockets.writer, session, lane, clock)
         connected = False
 
         def factory() -> Connection:

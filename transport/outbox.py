@@ -56,7 +56,7 @@ class Outbox:
         self.queue: deque[Frame] = deque()
         self.lined = False  # whether it stands in the write pump's line
         self.in_hand: Frame | None = None  # what the pump sends now
-        self.since: float | None = None  # since when (`time.monotonic`)
+        self.since: float | None = None  # since when, by the wire's clock
         self.close: Close | None = None
         self.gone = False
         self._limit = limit
