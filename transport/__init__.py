@@ -7,6 +7,7 @@ The map, from the ground up (imports point down only):
     wire         the port to the server        session      the rules, without I/O
     _writer      the write pump of all sockets _socket      one WebSocket: reads, sends, closes
     connection   Connection(Actor)             endpoint     the route, the lifespan
+    testing      a client without a network
 """
 
 from .codec import (

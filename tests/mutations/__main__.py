@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asking
+import client
 import connections
 import groups
 import kit
@@ -46,7 +47,10 @@ LEFT_OUT = shutil.ignore_patterns(
 
 MUTANTS = [
     each
-    for part in (messages, mailboxes, asking, lives, supervision, groups, connections, kit)
+    for part in (
+        *(messages, mailboxes, asking, lives, supervision),
+        *(groups, connections, kit, client),
+    )
     for each in part.MUTANTS
 ]
 
