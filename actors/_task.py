@@ -163,6 +163,10 @@ class TaskLoop(ABC):
     def tasks(self) -> list[Running]:
         """All tasks of the loop."""
 
+    @abstractmethod
+    def threads_work(self) -> bool:
+        """Whether a thread of anyio's is at work for a task of this loop."""
+
     def seed(self, seed: int) -> None:  # noqa: B027  # most loops have nothing to seed
         """Make the loop's own order of steps depend on a seed alone, where chance is part of it."""
 
@@ -351,6 +355,15 @@ class _AsyncioLoop(TaskLoop):
             Running(task, task.get_name(), task.get_coro(), self._owners.get(task), _is_main(task))
             for task in asyncio.all_tasks(self._loop)
         ]
+
+    def threads_work(self) -> bool:
+        # No public way to ask: a limiter counts its own, and FastAPI has one for each clean-up.
+        backend: Any = sys.modules.get("anyio._backends._asyncio")
+        try:
+            workers, idle = backend._threadpool_workers, backend._threadpool_idle_workers
+            return len(workers.get()) > len(idle.get())
+        except (AttributeError, LookupError):  # none so far
+            return False
 
 
 def _is_main(task: asyncio.Task[Any]) -> bool:
@@ -570,6 +583,9 @@ class _TrioLoop(TaskLoop):
             Running(task, task.name, task.coro, self._owners.get(task), task is found[0])
             for task in found
         ]
+
+    def threads_work(self) -> bool:
+        return bool(self._trio.to_thread.current_default_thread_limiter().borrowed_tokens)
 
     def seed(self, seed: int) -> None:
         # Trio shuffles who is ready by a generator of its own, and Hypothesis seeds that one too.

@@ -8,7 +8,7 @@ from typing import Any
 from . import _cell
 from ._core import Core
 from ._deadlines import Deadline
-from ._task import TaskLoop, current_loop
+from ._task import TaskLoop, Timer, current_loop
 from .actor import Actor
 from .exceptions import NotRunning
 from .ref import STOP_TIMEOUT, ActorRef, check_end_timeout
@@ -160,6 +160,28 @@ class ActorSystem:
     def topics(self, prefix: str = "") -> list[str]:
         """The groups that have a member and whose topic starts so."""
         return self._running.groups.topics(prefix)
+
+    # For transports.
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds of its clock: a steady one, in a `TestKit` the virtual one.
+
+        Raises `NotRunning` outside of the `async with` block.
+        """
+        return self._running.loop.now
+
+    def call_later(self, delay: float, function: Callable[[], object]) -> Timer:
+        """Call the function in `delay` seconds of that clock, late by a sixty-fourth at most.
+
+        Not at all if the block is left before. Raises `NotRunning` outside of it.
+        """
+        return Deadline(self._running.deadlines, delay, function)
+
+    def observe(self, instruments: Iterable[Instrument]) -> None:
+        """Have these told as well from now on. Raises `NotRunning` outside of the block."""
+        core = self._running
+        core.instruments = (*core.instruments, *instruments)
 
     def stats(self) -> Stats:
         """Counts since the start. Call it in the loop's thread."""

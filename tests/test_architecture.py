@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("actors", "actors.testing", "transport", "apps", "benchmarks")
+PACKAGES = ("actors", "actors.testing", "transport", "transport.testing", "apps", "benchmarks")
 
 FLOORS = {
     "actors": (
@@ -48,7 +48,13 @@ FLOORS = {
         *("connection", "drain"),
         *("gate", "_server"),
         *("denial", "endpoint"),
-        "sockets",
+        *("sockets", "testing"),
+    ),
+    "transport.testing": (
+        *("_stacks", "_patience"),
+        *("_line", "_handshake"),
+        *("_peer", "_lifespan"),
+        *("_client", "_server"),
     ),
 }
 """From the ground up, in the order of the map in each package's docstring. A package within another
@@ -58,6 +64,7 @@ OUTSIDE = {
     "actors": {"anyio", "msgspec", "structlog", "trio"},
     "actors.testing": {"actors", "anyio", "hypothesis", "msgspec", "pytest", "structlog", "trio"},
     "transport": {"actors", "fastapi", "msgspec", "starlette", "structlog"},
+    "transport.testing": {"actors", "msgspec", "starlette"},
     "apps": {"actors", "transport", "fastapi", "msgspec", "starlette", "structlog"},
 }
 """What each package may import, besides the standard library and itself."""
@@ -204,11 +211,12 @@ def test_only_known_packages_are_imported(package: str) -> None:
     assert not strange
 
 
-def test_the_runtime_does_without_its_test_kit() -> None:
-    """Not even its public face imports it: what it needs is an extra."""
+@pytest.mark.parametrize("package", ["actors", "transport"])
+def test_a_package_does_without_what_tests_it(package: str) -> None:
+    """Not even its public face imports it: what the kit needs is an extra."""
     importing = [
         f"{path.name}:{found.line}"
-        for path, found in imports("actors")
+        for path, found in imports(package)
         if not found.typing_only and "testing" in siblings(found)
     ]
     assert not importing

@@ -20,6 +20,7 @@ SECTIONS = [
     "Groups",
     "Connections",
     "The test kit",
+    "The test client",
 ]
 TEST = re.compile(r"`(tests/[\w/.]+)::(\w+)`")
 

@@ -1,9 +1,11 @@
 """What all sockets of one server share while it runs: system, write pump, gate, roster, drain."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Final
+from contextvars import ContextVar
+from typing import Annotated, Any, Final
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -17,6 +19,10 @@ from .drain import Drain, drain, put_off_shutdown, running_server
 from .exceptions import LifespanNotRun
 from .gate import Gate
 from .settings import Settings
+
+LENT: ContextVar[ActorSystem | None] = ContextVar("greenroom's lent system", default=None)
+"""A running system that applications started in this context run in, instead of one of their own:
+a test's, with its clock."""
 
 STATE: Final = "greenroom"
 """Under which name an application's state, and so a request's, has its server."""
@@ -57,10 +63,20 @@ class Server:
             raise LifespanNotRun(_NOT_RUN)
         return self._system
 
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The system's."""
+        return self.system.clock
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How often something was refused since the start, by the setting that says so."""
+        return self.gate.refused
+
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Run for as long as this is entered; leaving it drains, and stops all actors."""
-        async with Writer() as writer, ActorSystem(instruments=self._instruments) as system:
+        async with Writer() as writer, self._running_system() as system:
             self._system, self._writer, self._drained = system, writer, None
             self.gate.closing = None
             server = running_server()
@@ -70,6 +86,16 @@ class Server:
                 yield
             finally:
                 self._system = self._writer = None
+
+    @asynccontextmanager
+    async def _running_system(self) -> AsyncGenerator[ActorSystem]:
+        lent = LENT.get()
+        if lent is None:
+            async with ActorSystem(instruments=self._instruments) as system:
+                yield system
+        else:
+            lent.observe(self._instruments)
+            yield lent
 
     async def end(self) -> None:
         """Drain, and stop all actors."""
@@ -91,7 +117,16 @@ class Server:
 
 def server_of(connection: HTTPConnection) -> Server:
     """The server that a request came to. Raises `LifespanNotRun`."""
-    server = connection.scope.get("state", {}).get(STATE)
+    return _server_in(connection.scope.get("state", {}))
+
+
+def system_in(state: Mapping[str, Any]) -> ActorSystem:
+    """The actor system, by what an application's lifespan yields. Raises `LifespanNotRun`."""
+    return _server_in(state).system
+
+
+def _server_in(state: Mapping[str, Any]) -> Server:
+    server = state.get(STATE)
     if server is None:
         raise LifespanNotRun(_NOT_RUN)
     assert isinstance(server, Server)

@@ -15,9 +15,9 @@ import asyncio
 import functools
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from threading import get_ident
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 
@@ -50,11 +50,31 @@ LAST_WORD = 1.0
 """Seconds in which a server that refused a send has to say with which code the client went."""
 
 
+class Host(Protocol):
+    """What a socket has of its server."""
+
+    @property
+    def writer(self) -> Writer: ...
+    @property
+    def roster(self) -> "Roster[Socket]": ...
+    @property
+    def refused(self) -> Counter[str]:
+        """How often something was refused, by the setting that says so."""
+        ...
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """The system's."""
+        ...
+
+
 class Socket:
     """See the module's head."""
 
     __slots__ = (
         "_answered",
+        "_burial",
+        "_clock",
         "_context",
         "_crashes",
         "_expiry",
@@ -83,11 +103,9 @@ class Socket:
     def __init__(
         self,
         wire: Wire,
-        writer: Writer,
-        roster: "Roster[Socket]",
+        host: "Host",
         session: Session,
         lane: "ClientLane",
-        refused: Counter[str],
     ) -> None:
         settings = session.settings
         self.session = session
@@ -96,20 +114,22 @@ class Socket:
         self.connected = False
         self.code: int | None = None  # once it is over
         self._wire = wire
-        self._writer = writer
-        self._roster = roster
+        self._writer = host.writer
+        self._roster = host.roster
+        self._clock = host.clock
         self._open = False
         self._answered = ""  # the `error_id` of the last crash that answered a question
         self._context: Context | None = None
         self._limit: asyncio.Timeout | None = None
         self._guard: Timer | None = None
         self._heart: Timer | None = None
+        self._burial: Timer | None = None  # while the server has still something to send
         self._idle: Timer | None = None
         self._quiet = 0  # quarters of the idle timeout in which nothing came
         self._farewell: Close | None = None
         self._thread = get_ident()
         self._expiry: Timer | None = None
-        self._refused = refused  # of all sockets of the server
+        self._refused = host.refused  # of all sockets of the server
         self._meter: Meter | None = None  # while there is no bound
         if settings.message_rate is not None or settings.byte_rate is not None:
             self._meter = Meter(settings.message_rate, settings.byte_rate)
@@ -150,7 +170,7 @@ class Socket:
         """After a crash, of which there may be so many."""
         if self._crashes is None:
             self._crashes = Window(self.session.settings.intensity)
-        return self._crashes.takes(time.monotonic())
+        return self._crashes.takes(self._clock())
 
     def expire(self, seconds: float | None) -> None:
         """Close in so many seconds, or not any more."""
@@ -191,6 +211,7 @@ class Socket:
 
     def abort(self) -> None:
         """End the connection at once, whatever its client does."""
+        self._is_buried()
         if self._wire.peer is not None:
             self._wire.peer.abort()
         self._gone(CloseCode.ABNORMAL)
@@ -198,7 +219,6 @@ class Socket:
     def kill(self) -> None:
         """The same, and its actor."""
         self.abort()
-        self._roster.lingering.discard(self)
         self.context.ref.kill()
 
     @property
@@ -258,7 +278,7 @@ class Socket:
         outbox.lined = False
         close = outbox.close
         if close is not None and not outbox.gone:
-            outbox.since = time.monotonic()
+            outbox.since = self._clock()
             await self._wire.close(close)
             outbox.since = None
             self._gone(close.code)
@@ -282,7 +302,7 @@ class Socket:
         since = self.outbox.since
         if since is None:
             return
-        left = since + self.session.settings.send_timeout - time.monotonic()
+        left = since + self.session.settings.send_timeout - self._clock()
         if left > 0:
             self._watch(left)
         else:
@@ -291,22 +311,27 @@ class Socket:
 
     def _bury(self, before: int = -1) -> None:
         """The close was sent: abort the connection once its client stops reading what is left."""
+        self._is_buried()
         peer = self._wire.peer
         unsent = 0 if peer is None else peer.unsent
-        if peer is None or not unsent:
-            self._roster.lingering.discard(self)
-        elif unsent == before:
-            self._roster.lingering.discard(self)
+        if peer is not None and unsent == before:
             peer.abort()
-        else:
+        elif unsent:
             self._roster.lingering.add(self)
             timeout = self.session.settings.send_timeout
-            self.context.call_later(timeout, functools.partial(self._bury, unsent))
+            bury = functools.partial(self._bury, unsent)
+            self._burial = self.context.call_later(timeout, bury)
+
+    def _is_buried(self) -> None:
+        burial, self._burial = self._burial, None
+        if burial is not None:
+            burial.cancel()
+            self._roster.lingering.discard(self)
 
     async def _read(self) -> None:
         """The read pump: it always reads on, so that a disconnect and pongs are always seen."""
         wire, session, tell = self._wire, self.session, self.context.ref.tell
-        outbox, meter, now = self.outbox, self._meter, time.monotonic
+        outbox, meter, now = self.outbox, self._meter, self._clock
         try:
             while True:
                 for data in await wire.read():
@@ -340,7 +365,7 @@ class Socket:
         def report_again() -> None:
             self._flood = None
             if self._unreported and self.code is None:
-                report(excess._replace(retry_after=meter.wait(time.monotonic())))
+                report(excess._replace(retry_after=meter.wait(self._clock())))
 
         def report(excess: Excess) -> None:
             count, self._unreported = self._unreported, 0

@@ -119,8 +119,8 @@ class Route:
         subprotocol = next((s for s in websocket["subprotocols"] if s in self._subprotocols), None)
         codec = self._codec if subprotocol is None else self._subprotocols[subprotocol]
         session, lane = self._session(codec, settings)
-        wire = PlainWire(websocket)
-        socket = Socket(wire, server.writer, server.roster, session, lane, server.gate.refused)
+        wire = PlainWire(websocket, server.clock)
+        socket = Socket(wire, server, session, lane)
 
         def factory() -> Connection:
             actor = self._connection(**values)

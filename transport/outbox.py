@@ -71,7 +71,7 @@ class Outbox:
         self.queue: Any = self._new_queue()
         self.lined = False  # whether it stands in the write pump's line
         self.in_hand: Frame | None = None  # what the pump sends now
-        self.since: float | None = None  # since when (`time.monotonic`)
+        self.since: float | None = None  # since when, by the wire's clock
         self.close: Close | None = None
         self.gone = False
         self._bytes = 0

@@ -4,8 +4,7 @@
 and each frame out is a `send`.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from starlette.types import Receive, Send
@@ -72,12 +71,13 @@ def _too_late(error: Exception) -> Disconnected:
 
 
 class PlainWire:
-    """Any ASGI server."""
+    """Any ASGI server. `clock`: the system's."""
 
-    __slots__ = ("_receive", "_send", "_websocket", "peer")
+    __slots__ = ("_clock", "_receive", "_send", "_websocket", "peer")
 
-    def __init__(self, websocket: WebSocket) -> None:
+    def __init__(self, websocket: WebSocket, clock: Callable[[], float]) -> None:
         self._websocket = websocket
+        self._clock = clock
         # For frames the ASGI callables beneath Starlette's: its own check at each frame what the
         # socket knows already, for a tenth of the time of a message.
         self._receive: Receive = getattr(websocket, "_receive", websocket.receive)
@@ -102,7 +102,7 @@ class PlainWire:
         return (event["bytes"] if text is None else text,)
 
     async def write(self, outbox: Outbox) -> None:
-        send, queue, take, now = self._send, outbox.queue, outbox.take, time.monotonic
+        send, queue, take, now = self._send, outbox.queue, outbox.take, self._clock
         try:
             for _ in range(TURN):
                 if not queue:  # or no longer: a policy may have taken the rest of the burst

@@ -67,7 +67,8 @@ class TestKit(ActorSystem):
     Timers, backoff, deadlines and the timeouts of asks run by a clock that jumps to the next of
     them when no actor can go on. `schedule` says who goes on where several could. What is awaited
     besides (a socket, a thread, `asyncio.sleep`) takes real time, and the clock does not wait for
-    it. `stop_timeout`: virtual seconds; see `ActorSystem`.
+    it; only for `anyio.to_thread.run_sync`, as long as for anything from outside (`patience`).
+    `stop_timeout`: virtual seconds; see `ActorSystem`.
 
     `patience`: real seconds, above 0, for which actors, timers and the test may go on without all
     of them coming to rest, 20 unless told; a twentieth of it, so a second, where nothing can go on

@@ -23,6 +23,8 @@ from ._schedule import Schedule
 
 BUSY = 20
 """Parts of `patience`: one is for something from outside, when no actor can go on."""
+MOMENT = 0.001
+"""Real seconds after which a thread is looked for again: none tells of its end."""
 
 
 def _wake(waiter: Waiter) -> None:
@@ -89,6 +91,7 @@ class VirtualLoop(TaskLoop):
         self._free = False
         self._since: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
         self.before_time_passes: Callable[[], object] = lambda: None
+        self._held: float | None = None  # since when threads work, in real time
 
     # A loop to the runtime.
 
@@ -132,6 +135,9 @@ class VirtualLoop(TaskLoop):
 
     def tasks(self) -> list[Running]:
         return self._inner.tasks()
+
+    def threads_work(self) -> bool:
+        return self._inner.threads_work()
 
     # A stage to the test.
 
@@ -188,6 +194,8 @@ class VirtualLoop(TaskLoop):
                 self._ready.pop(self._schedule.choose(len(self._ready))).wake()
             elif self._settling:
                 _wake(self._settling.pop(0))
+            elif self._waits_for_threads():
+                await anyio.sleep(MOMENT)
             elif not self._let_time_pass():
                 await self._rest(stuck)
 
@@ -212,6 +220,19 @@ class VirtualLoop(TaskLoop):
         for parked in self._ready:
             parked.wake()
         self._ready.clear()
+
+    def _waits_for_threads(self) -> bool:
+        """Whether anyio's threads (FastAPI's for a plain `def`) work, for one part at most.
+
+        Time would race while one of them works for a millisecond.
+        """
+        if not self._inner.threads_work():
+            self._held = None
+            return False
+        now = self._inner.now()
+        if self._held is None:
+            self._held = now
+        return now - self._held < self._part
 
     def _let_time_pass(self) -> bool:
         """Jump to the next timer; whether there is one."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 
-from actors import Actor, ActorSystem, End, Message, NotRunning, receive
+from actors import Actor, ActorRef, ActorSystem, End, Instrument, Message, NotRunning, receive
 from actors.testing import TestKit
 from tests.actors.work import Do
 from tests.actors.worker import Note, Parent, Worker, hold, spawn
@@ -162,3 +162,41 @@ async def test_what_is_no_exception_ends_the_system_and_is_raised(
     assert rest is None
     assert Sleeper.cancelled == 1
     nothing_left(system, before)
+
+
+async def test_its_clock_and_its_calls_are_those_of_its_loop(anyio_backend: str) -> None:
+    with pytest.raises(NotRunning):
+        _ = ActorSystem().clock
+    with pytest.raises(NotRunning):
+        ActorSystem().call_later(0.0, print)
+    async with ActorSystem() as system:
+        begun, called = system.clock(), anyio.Event()
+        system.call_later(0.05, called.set)
+        cancelled = system.call_later(0.0, lambda: pytest.fail("it was cancelled"))
+        cancelled.cancel()
+        with anyio.fail_after(5):
+            await called.wait()
+        assert system.clock() - begun >= 0.05
+    async with TestKit() as kit:
+        moments: list[float] = []
+        kit.call_later(3600.0, lambda: moments.append(kit.clock()))
+        await kit.advance(3600.0)
+        assert moments == [pytest.approx(3600.0, abs=1 / 64)]
+
+
+async def test_who_observes_later_hears_from_then_on(anyio_backend: str) -> None:
+    class Ear(Instrument):
+        def __init__(self) -> None:
+            self.spawns: list[str] = []
+
+        def spawned(self, ref: ActorRef) -> None:
+            self.spawns.append(ref.name)
+
+    first, second = Ear(), Ear()
+    with pytest.raises(NotRunning):
+        ActorSystem().observe([first])
+    async with ActorSystem(instruments=[first]) as system:
+        await system.spawn(Worker, name="a")
+        system.observe([second])
+        await system.spawn(Worker, name="b")
+    assert (first.spawns, second.spawns) == (["a", "b"], ["b"])

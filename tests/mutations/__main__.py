@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asking
+import client
 import clients
 import connections
 import gate
@@ -50,7 +51,7 @@ MUTANTS = [
     each
     for part in (
         *(messages, mailboxes, asking, lives, supervision, groups),
-        *(connections, clients, gate, kit),
+        *(connections, clients, gate, kit, client),
     )
     for each in part.MUTANTS
 ]

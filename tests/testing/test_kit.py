@@ -107,6 +107,20 @@ def test_advancing_takes_all_that_falls_into_it(backend: str) -> None:
 
 
 @BOTH
+def test_time_stands_still_while_a_thread_works_for_the_test(backend: str) -> None:
+    async def body(kit: TestKit) -> None:
+        probe = await kit.probe()
+        clock = await kit.spawn(lambda: Clock(kit, probe.ref))
+        clock.tell(Remind(after=10.0, every=10.0))
+        for limiter in (None, anyio.CapacityLimiter(1)) if backend == "asyncio" else (None,):
+            await anyio.to_thread.run_sync(time.sleep, 0.02, limiter=limiter)
+        assert kit.time == 0.0
+        await probe.expect(Ring, within=11.0)
+
+    play(body, Schedule(), backend=backend)
+
+
+@BOTH
 def test_timeouts_and_backoff_are_virtual(backend: str) -> None:
     class Sleeper(Actor):
         @receive

@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -51,12 +50,6 @@ def receive(client: ClientConnection) -> Any:
     return json.loads(client.recv(timeout=PATIENCE))
 
 
-def packed(client: ClientConnection) -> Any:
-    data = client.recv(timeout=PATIENCE)
-    assert isinstance(data, bytes)
-    return msgspec.msgpack.decode(data)
-
-
 def closed(client: ClientConnection) -> int:
     """The code of the close frame, which must come next."""
     with pytest.raises(ConnectionClosed) as caught:
@@ -70,129 +63,25 @@ def lives(client: ClientConnection) -> None:
     assert receive(client)["text"] == "on"
 
 
-JSON_FRAMES = [
-    ("", "malformed", None),
-    ("{", "malformed", None),
-    ("nonsense", "malformed", None),
-    ('{"type":"say","text":"a"', "malformed", None),
-    ('{"type":"say","text":"a"}}', "malformed", None),
-    ('{"type":"say","text":"\\ud800"}', "malformed", None),
-    ('{"type":"number","value":NaN}', "malformed", None),
-    ('{"type":"number","value":Infinity}', "malformed", None),
-    ('{"type":"say","x":' + "[" * DEEP, "malformed", None),
-    ("{}", "invalid", "$"),
-    ("null", "invalid", "$"),
-    ("[]", "invalid", "$"),
-    ("[" * DEEP, "malformed", None),
-    ('"text"', "invalid", "$"),
-    ('{"type":"unknown"}', "invalid", "$.type"),
-    ('{"type":["say"]}', "invalid", "$.type"),
-    ('{"type":{"a":1}}', "invalid", "$.type"),
-    ('{"type":null}', "invalid", "$.type"),
-    ('{"type":"private","text":"forged"}', "invalid", "$.type"),
-    ('{"type":"say"}', "invalid", "$"),
-    ('{"type":"say","text":1}', "invalid", "$.text"),
-    ('{"type":"loud","text":"soft"}', "invalid", None),
-    ('{"type":"number","value":1e400}', "invalid", "$.value"),
-    ('{"type":"number","value":' + "9" * 5000 + "}", "invalid", "$.value"),
-    ('{"type":"total","of":[],"id":[]}', "invalid", "$.id"),
-    ('{"type":"total","of":[],"id":' + "9" * 40 + "}", "invalid", "$.id"),
-    ('{"type":"error","code":"a","detail":"b"}', "invalid", "$.type"),
-]
-
-
 def name(value: object) -> str:
     return str(value)[:30]
 
 
-@pytest.mark.parametrize(("data", "code", "path"), JSON_FRAMES, ids=name)
-def test_json_gets_an_error_frame_and_lives_on(
-    server: Any, data: str, code: str, path: str | None
-) -> None:
+@pytest.mark.parametrize("data", ["", "{}", "[" * DEEP], ids=name)
+def test_a_bad_frame_gets_an_error_frame_and_lives_on(server: Any, data: str) -> None:
+    """The others that are bad: see `test_bad_frames`."""
     with connect(server.ws_url + "/probe") as client:
         client.send(data)
-        error = receive(client)
-        assert (error["type"], error["code"], error.get("path")) == ("error", code, path)
-        assert error["detail"]
+        assert receive(client)["type"] == "error"
         lives(client)
 
 
-@pytest.mark.parametrize("data", ["", "{", "{}", "[" * DEEP], ids=name)
+@pytest.mark.parametrize("data", ["", "[" * DEEP], ids=name)
 def test_by_choice_a_bad_frame_closes_with_1008(server: Any, data: str) -> None:
     with connect(server.ws_url + "/strict") as client:
         client.send(data)
         assert receive(client)["type"] == "error"
         assert closed(client) == 1008
-
-
-PACKED_FRAMES = [
-    (b"", "malformed"),
-    (b"\xc1", "malformed"),
-    (b"\x82\xa4type\xa3say\xa4text\xa2\xff\xff", "malformed"),
-    (b"\x82\xa4type\xa3say\xa1x" + b"\x91" * DEEP, "malformed"),
-    (b"\xdd\xff\xff\xff\xff", "invalid"),
-    (b"\x80", "invalid"),
-    (b"\xc0", "invalid"),
-    (msgspec.msgpack.encode({"type": ["say"]}), "invalid"),
-    (msgspec.msgpack.encode({"type": "say", "text": b"raw"}), "invalid"),
-]
-
-
-@pytest.mark.parametrize(("data", "code"), PACKED_FRAMES, ids=name)
-def test_messagepack_gets_an_error_frame_and_lives_on(server: Any, data: bytes, code: str) -> None:
-    with connect(server.ws_url + "/packed") as client:
-        client.send(data)
-        error = packed(client)
-        assert (error["type"], error["code"]) == ("error", code)
-        client.send(msgspec.msgpack.encode({"type": "say", "text": "on"}))
-        said = packed(client)
-        assert said["text"] == "on"
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        '{"type":["say"]}',
-        '{"type":{"say":1}}',
-        '{"type":1}',
-        "[]",
-        "[" * 100 + "]" * 100,
-        '{"a":' * 100 + "1" + "}" * 100,
-        '{"big":' + "9" * 40 + "}",
-    ],
-    ids=name,
-)
-def test_a_catch_all_takes_what_is_no_known_message(server: Any, data: str) -> None:
-    with connect(server.ws_url + "/anything") as client:
-        client.send(data)
-        assert receive(client) == {"got": json.loads(data)}
-        lives(client)
-
-
-@pytest.mark.parametrize("data", ["", "1", '"a"', "{", "[" * DEEP, '{"type":"say","text":1}'])
-def test_a_catch_all_refuses_the_rest(server: Any, data: str) -> None:
-    with connect(server.ws_url + "/anything") as client:
-        client.send(data)
-        assert receive(client)["type"] == "error"
-        lives(client)
-
-
-def test_a_number_that_is_none_goes_through_messagepack(server: Any) -> None:
-    with connect(server.ws_url + "/packed") as client:
-        client.send(msgspec.msgpack.encode({"type": "number", "value": float("nan")}))
-        got = packed(client)
-        assert got["value"] != got["value"]
-
-
-def test_a_reply_that_cannot_be_encoded_is_an_error_frame(server: Any) -> None:
-    """Deeper than an encoder goes, by what a client sent."""
-    with connect(server.ws_url + "/probe") as client:
-        for depth in range(100, 1000, 100):
-            deep = "[" * depth + "]" * depth
-            client.send('{"type":"total","of":' + deep + ',"id":1}')
-            answer = receive(client)
-            assert answer["type"] in ("reply", "error")
-        lives(client)
 
 
 def test_the_wrong_kind_of_frame_closes_with_1003(server: Any) -> None:

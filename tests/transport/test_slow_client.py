@@ -177,24 +177,6 @@ def test_a_send_has_a_deadline_and_its_frame_is_accounted_for(house: Any, letter
     house(*application(letters, send_timeout=0.05), test)
 
 
-def test_a_slow_client_that_makes_progress_is_not_given_up(house: Any, letters: Any) -> None:
-    timeout = 1.0
-
-    async def test(house: Any) -> None:
-        peer = await house.connect("/client")
-        peer.reading.clear()
-        for value in range(6):
-            house.system.publish("all", Number(value))
-        for value in range(6):
-            await peer.sending.wait()
-            await asyncio.sleep(timeout / 4)  # the slowness itself
-            peer.pass_one()
-            assert await peer.data() == frame(value)
-        assert Client.codes == []
-
-    house(*application(letters, send_timeout=timeout), test)
-
-
 @pytest.mark.parametrize("how", ["disconnect", "error", "deadline", "cancelled"])
 def test_frames_sent_are_received_or_dead_letters(house: Any, letters: Any, how: str) -> None:
     """Also the one in hand when the client goes."""
