@@ -8,6 +8,7 @@ import pytest
 
 from actors import Actor, ActorSystem, _family, _recovery
 from actors.supervision import Restart, Strategy
+from actors.testing import TestKit
 from tests.actors.home import (
     ALL,
     LONG,
@@ -165,6 +166,25 @@ async def test_a_handler_that_never_ends_is_cancelled_by_its_deadline(
     assert not home["c"].alive
     assert [reason for _, reason in records.dead()] == ["killed", "interrupted"]
     assert len(holds) == 2
+
+
+async def test_one_suspended_in_its_on_start_that_hangs_in_on_restart_is_cancelled() -> None:
+    async with TestKit() as kit:
+        home = await family(kit, "ab", REST)
+
+        async def hang(member: Any) -> None:
+            del home.on_restart["b"]
+            await kit.advance(1000.0)
+
+        home.on_start["b"] = lambda member: kit.advance(1.0)
+        home.on_restart["b"] = hang
+        home["b"].tell(Crash())
+        await kit.advance(0.5)
+        home["a"].tell(Crash())
+        await kit.advance(10.0)
+        assert await home.fresh("ab") == "ab"
+        assert kit.time < 20.0
+        assert home.book == ["+b", "+a", "+b"]
 
 
 @pytest.mark.parametrize("where", ["handler", "on_start", "rest"])
