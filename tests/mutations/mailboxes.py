@@ -243,4 +243,10 @@ MUTANTS = [
         edit("_inlet.py", "        if room <= 0:\n", "        if room <= -STAGED_LIMIT:\n"),
         "threads.py::test_a_full_mailbox_is_an_error_at_once",
     ),
+    mutant(
+        "a late interrupt cancels the next",
+        "an interrupt cancels the handler in hand and nothing later",
+        edit("_ending.py", "            self.mailbox.put_first(SETTLE)\n", ""),
+        "declared.py::test_an_interrupt_that_comes_as_the_handler_goes_on_cancels_nothing_later",
+    ),
 ]
