@@ -171,6 +171,32 @@ async def test_a_task_cancelled_by_a_stranger_takes_its_children_along(
     assert (book, log) == ([], [])  # it is no crash
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_one_that_a_stranger_cancels_twice_leaves_no_children(system: ActorSystem) -> None:
+    async def work(actor: Actor) -> None:
+        try:
+            await asyncio.sleep(LONG)
+        finally:
+            await gate.wait()
+
+    async def have_children(actor: Actor) -> None:
+        tasks.append(asyncio.current_task())
+        for _ in range(3):
+            child = await actor.spawn(Doer)
+            child.tell(Do(work))
+
+    gate, tasks = anyio.Event(), list[Any]()
+    ref = await system.spawn(Doer)
+    ref.tell(Do(have_children))
+    for _ in range(2):
+        await anyio.wait_all_tasks_blocked()
+        tasks[0].cancel()
+    await ref.wait()
+    gate.set()
+    await anyio.wait_all_tasks_blocked()
+    assert system.stats().actors == 0
+
+
 class Hurried(Worker):
     stop_timeout: ClassVar[float] = 0.02
 

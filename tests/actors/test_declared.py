@@ -233,6 +233,31 @@ async def test_an_interrupt_that_comes_as_the_handler_goes_on_cancels_nothing_la
         await asked
 
 
+async def test_a_second_interrupt_leaves_the_clean_up_alone(system: ActorSystem) -> None:
+    class Cleaning(Busy):
+        @receive(interruptible=True)
+        async def generate(self, request: Generate) -> str:
+            try:
+                return await super().generate(request)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    cleaning.set()
+                    await clean.wait()
+                self.seen.append("clean")
+
+    cleaning, clean = anyio.Event(), anyio.Event()
+    ref = await system.spawn(Cleaning)
+    asked = ref.ask(Generate(), timeout=LONG)
+    await Cleaning.entered.wait()
+    ref.tell(Halt())
+    await cleaning.wait()
+    ref.tell(Halt())
+    clean.set()
+    with pytest.raises(Interrupted):
+        await asked
+    assert await ref.ask(Seen()) == ["cancelled", "clean", "halt", "halt"]
+
+
 async def test_an_actor_does_not_interrupt_itself(system: ActorSystem, records: Any) -> None:
     ref = await system.spawn(Busy)
     ref.tell(Stubborn())

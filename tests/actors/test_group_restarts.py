@@ -22,7 +22,7 @@ from tests.actors.home import (
     rests,
 )
 from tests.actors.stateful import Crash
-from tests.actors.work import Do, Hold
+from tests.actors.work import Do, Doer, Hold
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("log")]
 
@@ -61,6 +61,18 @@ async def test_two_crash_at_once(
     assert await home.fresh("abc") == touched
     for name in touched:
         assert 1 <= home.book.count(f"+{name}") <= 2
+
+
+async def test_a_child_of_a_former_life_is_not_the_next_ones(system: ActorSystem) -> None:
+    home = await family(system, "ab", ALL)
+    former: list[Actor] = []
+    home["a"].tell(Do(former.append))
+    hold = await home.held("b")
+    await rests(home, "a")  # it waits until b is gone
+    child = await former[0].spawn(Doer)
+    hold.gate.set()
+    assert await home.fresh("ab") == "ab"
+    assert not child.alive
 
 
 async def test_another_crashes_while_the_children_end(system: ActorSystem) -> None:

@@ -115,38 +115,57 @@ async def test_a_hook_that_raises_ends_that_actor_and_its_children_alone(
     assert await other.ask(Seen()) == []
 
 
+async def test_a_last_hook_that_raises_keeps_nobody_waiting(system: ActorSystem, log: Any) -> None:
+    class Broken(Keeper):
+        def __ended__(self, end: End | None) -> None:
+            raise LookupError("which it must not")
+
+    other = await spawn(system, [])
+    ref = await system.spawn(lambda: Broken([]), name="it")
+    await ref.stop()
+    assert system.find("it") is None
+    assert [entry["event"] for entry in log] == ["an actor's own machinery failed"]
+    assert await other.ask(Seen()) == []
+
+
 ENOUGH = 3000
-"""Crashes in a row, after which a test gives up."""
+"""Lives in a row, after which a test gives up."""
 
 
-@pytest.mark.parametrize("way", ["resume", "restart", "on_start"])
-async def test_crashes_in_a_circle_starve_nobody(system: ActorSystem, log: Any, way: str) -> None:
-    crashes = 0
+@pytest.mark.parametrize("way", ["resume", "restart", "on_start", "own stop"])
+async def test_lives_that_end_in_a_circle_starve_nobody(
+    system: ActorSystem, log: Any, way: str
+) -> None:
+    ends = 0
 
-    def crash() -> None:
-        nonlocal crashes
-        crashes += 1
-        if crashes < ENOUGH:
+    def end(actor: Actor) -> None:
+        nonlocal ends
+        ends += 1
+        if ends >= ENOUGH:
+            return
+        if way == "own stop":
+            actor.stop()
+        else:
             raise ValueError("awaits nothing")
 
     class Circling(Keeper):
         directives: ClassVar = {ValueError: Directive.RESUME} if way == "resume" else {}
 
         async def on_start(self) -> None:
-            if way == "on_start" and crashes:
-                crash()
+            if way == "on_start" and ends:
+                end(self)
 
         @receive
         async def crash(self, message: Crash) -> None:
             self.ref.tell(message)
-            crash()
+            end(self)
 
     other = await spawn(system, [])
     often = Intensity(10 * ENOUGH, 1000.0)
     ref = await system.spawn(lambda: Circling([]), restart=Restart.PERMANENT, intensity=often)
     ref.tell(Crash())
     await other.ask(Seen())
-    assert 0 < crashes < 100
+    assert 0 < ends < 100
     await ref.kill()
 
 

@@ -285,10 +285,13 @@ MUTANTS = [
     mutant(
         "timers of a former life",
         "no timer from before a restart fires",
-        edit(
-            "_recovery.py",
-            "        assert siblings is not None\n        self.drop_timers()\n",
-            "        assert siblings is not None\n",
+        (
+            edit(
+                "_recovery.py",
+                " without awaiting anything\n        self.drop_timers()\n",
+                " without awaiting anything\n",
+            ),
+            edit("_recovery.py", "        self.drop_timers()  # of tasks of the former life\n", ""),
         ),
         "timers.py::test_a_restart_drops_timers_and_their_queued_messages",
     ),
@@ -519,5 +522,16 @@ MUTANTS = [
             "self.call_later(CANCEL_AGAIN, check)",
         ),
         "cancellation.py::test_a_kill_as_a_timeout_of_the_handlers_own_fires_is_heeded_soon",
+    ),
+    mutant(
+        "cancelled twice and children left",
+        "no child outlives its parent for long",
+        edit(
+            "_cell.py",
+            "                for child in tuple(reversed(self._family.children)):\n"
+            "                    child.kill()\n",
+            "                pass\n",
+        ),
+        "cancellation.py::test_one_that_a_stranger_cancels_twice_leaves_no_children",
     ),
 ]

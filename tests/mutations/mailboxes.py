@@ -163,8 +163,8 @@ MUTANTS = [
         "what an actor interrupts by telling itself goes on",
         edit(
             "_ending.py",
-            "        if not self.is_current():\n",
-            "        if self._hand is not None:\n",
+            "        if self._watching is None and not self.is_current():\n",
+            "        if self._watching is None:\n",
         ),
         "declared.py::test_an_actor_does_not_interrupt_itself",
     ),
@@ -248,5 +248,15 @@ MUTANTS = [
         "an interrupt cancels the handler in hand and nothing later",
         edit("_ending.py", "            self.mailbox.put_first(SETTLE)\n", ""),
         "declared.py::test_an_interrupt_that_comes_as_the_handler_goes_on_cancels_nothing_later",
+    ),
+    mutant(
+        "a second interrupt cuts the clean-up",
+        "an interrupt cancels the handler in hand once",
+        edit(
+            "_ending.py",
+            "        if self._watching is None and not self.is_current():\n",
+            "        if not self.is_current():\n",
+        ),
+        "declared.py::test_a_second_interrupt_leaves_the_clean_up_alone",
     ),
 ]

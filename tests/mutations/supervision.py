@@ -187,16 +187,42 @@ MUTANTS = [
     mutant(
         "a restart keeps the children",
         "a restart stops the children",
+        (
+            edit(
+                "_recovery.py",
+                "        self.drop_timers()\n"
+                "        if self._family is not None:\n"
+                "            await self._family.end(self)\n"
+                "        if self._restarts_anyway():\n"
+                "            return\n        if decision.stop:",
+                "        self.drop_timers()\n"
+                "        if self._restarts_anyway():\n"
+                "            return\n        if decision.stop:",
+            ),
+            edit(
+                "_recovery.py",
+                "            await self._family.end(self)"
+                "  # those that tasks of the former life have spawned since\n",
+                "",
+            ),
+        ),
+        "supervision.py::test_a_restart_drops_the_children",
+    ),
+    mutant(
+        "children live until the next life",
+        "the old life is gone with its children before others follow it",
         edit(
             "_recovery.py",
             "        self.drop_timers()\n"
             "        if self._family is not None:\n"
             "            await self._family.end(self)\n"
-            "        if self._restarts_anyway():\n            return\n        if decision.stop:",
+            "        if self._restarts_anyway():\n"
+            "            return\n        if decision.stop:",
             "        self.drop_timers()\n"
-            "        if self._restarts_anyway():\n            return\n        if decision.stop:",
+            "        if self._restarts_anyway():\n"
+            "            return\n        if decision.stop:",
         ),
-        "supervision.py::test_a_restart_drops_the_children",
+        "families.py::test_each_is_gone_before_the_next",
     ),
     mutant(
         "on_restart is forgotten",
@@ -319,18 +345,18 @@ MUTANTS = [
             " anything\n",
             "            pass\n",
         ),
-        "supervision.py::test_crashes_in_a_circle_starve_nobody",
+        "supervision.py::test_lives_that_end_in_a_circle_starve_nobody",
     ),
     mutant(
         "restarted without a turn",
         "crashes in a circle starve nobody",
         edit(
             "_recovery.py",
-            "        while decision.action is Action.RESTART:\n"
-            "            await self.core.loop.checkpoint()\n",
-            "        while decision.action is Action.RESTART:\n",
+            "        await self.core.loop.checkpoint()  # the next life may end without awaiting"
+            " anything\n",
+            "",
         ),
-        "supervision.py::test_crashes_in_a_circle_starve_nobody",
+        "supervision.py::test_lives_that_end_in_a_circle_starve_nobody",
     ),
     mutant(
         "a drain waits for the backoff",
@@ -428,5 +454,26 @@ MUTANTS = [
             "",
         ),
         "declared.py::test_a_crash_takes_the_whole_batch",
+    ),
+    mutant(
+        "a last hook costs who waits",
+        "a hook that raises ends that actor alone",
+        edit(
+            "_cell.py",
+            "        except Exception as error:  # noqa: BLE001  # it must not",
+            "        except ZeroDivisionError as error:  # it must not",
+        ),
+        "supervision.py::test_a_last_hook_that_raises_keeps_nobody_waiting",
+    ),
+    mutant(
+        "a former life's child in the next",
+        "a life has its own children",
+        edit(
+            "_recovery.py",
+            "            await self._family.end(self)  # those that tasks of the former life have"
+            " spawned since\n",
+            "",
+        ),
+        "group_restarts.py::test_a_child_of_a_former_life_is_not_the_next_ones",
     ),
 ]
