@@ -353,7 +353,10 @@ class Cell(Recovery):
         actor, ref, end = self.actor, self.ref, self._end
         self.add_settled(core.ended)  # nothing is queued or in hand any more
         self._let_go(ref)
-        actor.__ended__(None if self.killed else end)
+        try:
+            actor.__ended__(None if self.killed else end)
+        except Exception as error:  # noqa: BLE001  # it must not, but who waits pays for nothing
+            log("error", "an actor's own machinery failed", error, actor=self.name)
         self._tell_enders()
         if self.introduced and core.instruments:
             core.report("stopped", ref)
@@ -392,7 +395,11 @@ class Cell(Recovery):
         self._finishing = True
         self._abandon()
         if self._family is not None:
-            await self._family.end(self)
+            try:
+                await self._family.end(self)
+            finally:  # if it is cancelled once more, it cannot wait for them, but none stays
+                for child in tuple(reversed(self._family.children)):
+                    child.kill()
 
     def _hush(self) -> None:
         """Nothing in hand is hurried any more."""

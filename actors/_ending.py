@@ -181,7 +181,8 @@ class Ending(Worker):
         self._cancel_hand()
 
     def interrupt_hand(self) -> None:
-        if not self.is_current():
+        # One that is being cancelled may be cleaning up.
+        if self._watching is None and not self.is_current():
             self._cancel_hand()
 
     def _cancel_hand(self) -> None:

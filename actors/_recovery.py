@@ -166,7 +166,6 @@ class Recovery(Ending):
         if decision.action is Action.RESUME:
             await self.core.loop.checkpoint()  # it may crash again without awaiting anything
         while decision.action is Action.RESTART:
-            await self.core.loop.checkpoint()
             waiting = decision.start
             try:
                 await self._carry_out(decision, error)
@@ -208,6 +207,7 @@ class Recovery(Ending):
         """Restart this actor, and the others that share its restart."""
         siblings = self._siblings
         assert siblings is not None
+        await self.core.loop.checkpoint()  # the next life may end without awaiting anything
         self.drop_timers()
         if self._family is not None:
             await self._family.end(self)
@@ -324,6 +324,7 @@ class Recovery(Ending):
 
     async def _start_anew(self, error: Exception | None) -> None:
         if self._family is not None:
+            await self._family.end(self)  # those that tasks of the former life have spawned since
             self._family.reset()
         self._failure = None
         self._stopping_itself = False

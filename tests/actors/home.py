@@ -38,6 +38,7 @@ class Home:
         self.book: list[str] = []
         self.refs: dict[str, ActorRef] = {}
         self.on_start: dict[str, Hook] = {}
+        self.on_restart: dict[str, Hook] = {}
         self.on_stop: dict[str, Hook] = {}
         self.ends: dict[str, End] = {}
         self.errors: dict[str, Exception] = {}
@@ -85,6 +86,8 @@ class Member(Stateful):
 
     async def on_restart(self, error: Exception) -> None:
         self.home.errors[self.called] = error
+        if self.called in self.home.on_restart:
+            await self.home.on_restart[self.called](self)
 
     async def on_stop(self, end: End) -> None:
         self.home.ends[self.called] = end

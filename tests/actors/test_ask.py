@@ -326,6 +326,11 @@ async def test_a_timeout_is_above_0_and_finite(system: ActorSystem, timeout: flo
     assert system.stats().told == 0
 
 
+async def test_a_timeout_may_be_huge(system: ActorSystem) -> None:
+    ref = await system.spawn(Answering)
+    assert await ref.ask(Double(2), timeout=1e308) == 4
+
+
 async def test_an_ask_has_a_timeout_unless_told_otherwise(system: ActorSystem) -> None:
     ref = await system.spawn(Answering)
     busy = await held(ref)

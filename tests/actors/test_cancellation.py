@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from typing import Any, ClassVar
 
 import anyio
@@ -18,7 +19,7 @@ from actors import (
     Restart,
     receive,
 )
-from tests.actors.work import Do
+from tests.actors.work import Do, Doer
 from tests.actors.worker import Hold, Note, Parent, Ready, Worker, hold
 
 pytestmark = pytest.mark.anyio
@@ -170,6 +171,32 @@ async def test_a_task_cancelled_by_a_stranger_takes_its_children_along(
     assert (book, log) == ([], [])  # it is no crash
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_one_that_a_stranger_cancels_twice_leaves_no_children(system: ActorSystem) -> None:
+    async def work(actor: Actor) -> None:
+        try:
+            await asyncio.sleep(LONG)
+        finally:
+            await gate.wait()
+
+    async def have_children(actor: Actor) -> None:
+        tasks.append(asyncio.current_task())
+        for _ in range(3):
+            child = await actor.spawn(Doer)
+            child.tell(Do(work))
+
+    gate, tasks = anyio.Event(), list[Any]()
+    ref = await system.spawn(Doer)
+    ref.tell(Do(have_children))
+    for _ in range(2):
+        await anyio.wait_all_tasks_blocked()
+        tasks[0].cancel()
+    await ref.wait()
+    gate.set()
+    await anyio.wait_all_tasks_blocked()
+    assert system.stats().actors == 0
+
+
 class Hurried(Worker):
     stop_timeout: ClassVar[float] = 0.02
 
@@ -303,7 +330,7 @@ class Shielded(Actor):
             self.moments.append("unwound")
 
 
-class Sheltering(Actor):
+class Sheltering(Doer):
     def __init__(self, moments: list[str]) -> None:
         self.moments = moments
 
@@ -324,6 +351,102 @@ async def test_a_parent_waits_for_a_childs_shielded_clean_up(anyio_backend: str)
     assert scope.cancelled_caught
     assert told.moments[-4:] == ["unwound", "child: killed", "child ended", "parent ended"]
     assert told.moments[:-4] == ["child: killed"]  # what was queued
+
+
+class Burst(BaseException):
+    """What no supervision deals with."""
+
+
+def burst(actor: Any) -> None:
+    raise Burst
+
+
+@pytest.mark.parametrize("where", ["handler", "on_start", "on_stop"])
+async def test_what_is_no_exception_ends_all_and_children_first(
+    anyio_backend: str, where: str
+) -> None:
+    class Bursting(Sheltering):
+        async def on_start(self) -> None:
+            await super().on_start()
+            if where == "on_start":
+                await anyio.wait_all_tasks_blocked()
+                raise Burst
+
+        async def on_stop(self, end: End) -> None:
+            raise Burst
+
+        def __ended__(self, end: End | None) -> None:
+            told.moments.append(f"ended by {'a kill' if end is None else end.how}")
+
+    told = Told()
+
+    async def run() -> None:
+        async with ActorSystem(instruments=[told]) as system:
+            ref = await system.spawn(lambda: Bursting(told.moments), name="parent")
+            await anyio.wait_all_tasks_blocked()
+            if where == "handler":
+                ref.tell(Do(burst))
+            else:
+                child = system.find("child")
+                assert child is not None
+                await child.kill()  # else the stop would wait for it
+                ref.stop()
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(10), pytest.raises(BaseExceptionGroup) as raised:
+        await run()
+    assert raised.group_contains(Burst)
+    ends = [moment for moment in told.moments if "ended" in moment]
+    # Of a parent that has not started no end is reported.
+    told_of = [] if where == "on_start" else ["parent ended"]
+    assert ends == ["child ended", "ended by a kill", *told_of]
+    assert told.moments.index("unwound") < told.moments.index("child ended")
+
+
+def test_an_exit_in_one_actors_handler_ends_every_parent_after_its_children() -> None:
+    """On asyncio it leaves the loop at once, which is then run again to cancel every task."""
+
+    def leave(actor: Any) -> None:
+        sys.exit(3)
+
+    async def main() -> None:
+        async with ActorSystem(instruments=[told]) as system:
+            await system.spawn(lambda: Sheltering(told.moments), name="parent")
+            ref = await system.spawn(Doer, name="exits")
+            await anyio.wait_all_tasks_blocked()
+            ref.tell(Do(leave))
+            await anyio.sleep_forever()
+
+    told = Told()
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
+    assert told.moments[-3:] == ["child: killed", "child ended", "parent ended"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_kill_as_a_timeout_of_the_handlers_own_fires_is_heeded_soon(
+    system: ActorSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The timeout cancels the handler first, and takes that for its own, which it is not."""
+    monkeypatch.setattr("actors._ending.CANCEL_AGAIN", LONG)
+
+    async def work(actor: Actor) -> None:
+        try:
+            async with asyncio.timeout(None) as timeout:
+                timeouts.append(timeout)
+                await asyncio.sleep(LONG)
+        except TimeoutError:
+            await asyncio.sleep(2)
+
+    timeouts: list[asyncio.Timeout] = []
+    ref = await system.spawn(Doer)
+    ref.tell(Do(work))
+    await anyio.wait_all_tasks_blocked()
+    loop = asyncio.get_running_loop()
+    timeouts[0].reschedule(loop.time())
+    loop.call_soon(ref.kill)
+    with anyio.fail_after(1):
+        await ref.wait()
 
 
 async def test_what_is_spawned_while_it_unwinds_does_not_outlive_it(anyio_backend: str) -> None:

@@ -149,9 +149,10 @@ def test_after_the_close_nothing_expires_and_no_timer_is_left() -> None:
     assert len(deadlines) == 0
 
 
-def test_an_infinite_one_never_expires() -> None:
+@pytest.mark.parametrize("seconds", [float("inf"), 1e308, 2e9])
+def test_one_in_the_distant_future_never_expires(seconds: float) -> None:
     deadlines, loop = make()
-    deadline = Deadline(deadlines, float("inf"), lambda: None)
+    deadline = Deadline(deadlines, seconds, lambda: None)
     loop.advance(1e6)
     assert not deadline.fired
     deadline.cancel()
@@ -229,6 +230,23 @@ async def test_past_its_deadline_it_is_cancelled_and_has_crashed(
     assert system.stats().crashed == 1
     assert records.letters == []
     assert deadlines_of(system) == 0
+
+
+@pytest.mark.anyio
+async def test_a_deadline_that_comes_as_the_handler_goes_on_cancels_nothing_later(
+    system: ActorSystem, log: Any
+) -> None:
+    gate = anyio.Event()
+
+    class Late(Timed):
+        @receive(timeout=0.03)
+        async def slow(self, message: Slow) -> None:
+            await gate.wait()
+
+    ref: Any = await system.spawn(Late, restart=Restart.TRANSIENT)
+    ref._cell.call_later(0.03, gate.set)  # in the same tick as the deadline, and before it
+    ref.tell(Slow())
+    assert await ref.ask(Quick()) == 7
 
 
 @pytest.mark.anyio

@@ -1,5 +1,6 @@
 """What handlers declare: priorities, interrupts, batches."""
 
+import contextlib
 from typing import Any, ClassVar
 
 import anyio
@@ -201,6 +202,62 @@ async def test_an_interrupt_without_anything_in_hand_is_handled(system: ActorSys
     assert await ref.ask(Seen()) == ["halt"]
 
 
+class Parking(Busy):
+    """Awaits something in each handler, where a stray cancellation would meet it."""
+
+    @receive(interrupt=True)
+    async def halt(self, halt: Halt) -> None:
+        await anyio.lowlevel.checkpoint()
+        await super().halt(halt)
+
+    @receive
+    async def note(self, note: Note) -> None:
+        await anyio.lowlevel.checkpoint()
+        await super().note(note)
+
+
+async def test_an_interrupt_that_comes_as_the_handler_goes_on_cancels_nothing_later(
+    system: ActorSystem, records: Any, anyio_backend: str
+) -> None:
+    ref = await system.spawn(Parking)
+    asked = ref.ask(Generate(), timeout=LONG)
+    await Parking.entered.wait()
+    ref.tell(Note(1))
+    Parking.gate.set()
+    ref.tell(Halt())  # there is nothing more that it awaits
+    if anyio_backend == "trio":  # asyncio cancels it all the same
+        assert await asked == "whole"
+    assert (await ref.ask(Seen()))[-2:] == ["halt", 1]
+    assert [message for message, _ in records.dead() if message != Generate()] == []
+    with contextlib.suppress(Interrupted):
+        await asked
+
+
+async def test_a_second_interrupt_leaves_the_clean_up_alone(system: ActorSystem) -> None:
+    class Cleaning(Busy):
+        @receive(interruptible=True)
+        async def generate(self, request: Generate) -> str:
+            try:
+                return await super().generate(request)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    cleaning.set()
+                    await clean.wait()
+                self.seen.append("clean")
+
+    cleaning, clean = anyio.Event(), anyio.Event()
+    ref = await system.spawn(Cleaning)
+    asked = ref.ask(Generate(), timeout=LONG)
+    await Cleaning.entered.wait()
+    ref.tell(Halt())
+    await cleaning.wait()
+    ref.tell(Halt())
+    clean.set()
+    with pytest.raises(Interrupted):
+        await asked
+    assert await ref.ask(Seen()) == ["cancelled", "clean", "halt", "halt"]
+
+
 async def test_an_actor_does_not_interrupt_itself(system: ActorSystem, records: Any) -> None:
     ref = await system.spawn(Busy)
     ref.tell(Stubborn())
@@ -292,22 +349,29 @@ async def test_a_batch_is_bounded(system: ActorSystem) -> None:
     assert [number for batch in batches for number in batch] == list(range(300))
 
 
-async def test_a_full_batch_lets_others_have_a_turn(system: ActorSystem) -> None:
+@pytest.mark.parametrize("size", [128, 64])
+async def test_batches_let_others_have_a_turn(system: ActorSystem, size: int) -> None:
     class Turns(Batching):
-        mailbox_size = 128 * 20
+        mailbox_size = 129 * 20
+
+        @receive
+        async def halt(self, halt: Halt) -> None:
+            pass
 
     ref = await system.spawn(Turns)
     ref.tell(Hold())
     await Turns.entered.wait()
-    for number in range(128 * 20):
+    for number in range(size * 20):
         ref.tell(Note(number))
+        if number % size == size - 1:
+            ref.tell(Halt())  # which ends the batch
     asked = ref.ask(Seen())
     Turns.gate.set()
     turns = 0
     while not asked.done:  # type: ignore[attr-defined]
         await anyio.lowlevel.checkpoint()
         turns += 1
-    assert turns >= 20
+    assert turns >= size * 20 // 128
     assert len(await asked) == 20
 
 
@@ -321,6 +385,7 @@ async def test_a_crash_takes_the_whole_batch(system: ActorSystem, log: Any) -> N
     Batching.gate.set()
     assert await ref.ask(Seen()) == []
     assert system.stats().crashed == 7
+    assert [entry["message"] for entry in log] == ["Note"]
 
 
 async def test_a_kill_makes_dead_letters_of_a_batch_in_hand(

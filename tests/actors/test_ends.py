@@ -8,6 +8,7 @@ import pytest
 
 from actors import Actor, ActorStopped, ActorSystem, End, Restart, receive
 from actors.testing import Schedule, TestKit, play
+from tests.actors.home import PERMANENT, family, stop_itself
 from tests.actors.work import Do
 from tests.actors.worker import Hold, Note, Ready, Worker, hold, spawn
 
@@ -63,17 +64,21 @@ async def test_awaiting_the_own_end_in_the_own_handler_returns_at_once(
     assert book == ["did", how]
 
 
-async def test_an_infinite_deadline_never_passes(system: ActorSystem) -> None:
+@pytest.mark.parametrize("how", ["stop", "drain"])
+@pytest.mark.parametrize("seconds", [float("inf"), 1e308])
+async def test_an_endless_deadline_never_passes(
+    system: ActorSystem, how: str, seconds: float
+) -> None:
     class Patient(Worker):
-        stop_timeout: ClassVar[float] = float("inf")
+        stop_timeout: ClassVar[float] = seconds
 
     book: list[Any] = []
     ref = await system.spawn(lambda: Patient(book))
     gate = await hold(ref)
-    ending = ref.stop(timeout=float("inf"))
+    ending = getattr(ref, how)(timeout=seconds)
     gate.set()
     await ending
-    assert book == ["held", "stop"]
+    assert book == ["held", how]
 
 
 # Drain.
@@ -231,20 +236,49 @@ async def test_a_kill_is_repeated_until_it_ends(system: ActorSystem) -> None:
 # Ends that come together.
 
 
+ENDLESS = float("inf")
+
+
 @BOTH
-def test_of_several_stops_the_shortest_counts(backend: str) -> None:
+@pytest.mark.parametrize("how", ["stop", "drain"])
+def test_of_several_stops_the_shortest_counts(backend: str, how: str) -> None:
     async def body(kit: TestKit) -> None:
-        endless = float("inf")
-        for first, second in ((600.0, 1.0), (1.0, 600.0), (1.0, endless), (endless, 1.0)):
+        for first, second in ((600.0, 1.0), (1.0, 600.0), (1.0, ENDLESS), (ENDLESS, 1.0)):
             worker = await kit.spawn(Worker)
             worker.tell(Do(lambda actor: kit.advance(1000)))
             await kit.settle()
             begun = kit.time
-            worker.stop(timeout=first)
+            getattr(worker, how)(timeout=first)
             await worker.stop(timeout=second)
             assert 1 <= kit.time - begun <= 1.1
 
     play(body, Schedule(), backend=backend)
+
+
+@pytest.mark.parametrize("interrupts_after", [1.0, 600.0, ENDLESS])
+async def test_a_stop_takes_over_from_a_drain_that_would_interrupt(
+    interrupts_after: float,
+) -> None:
+    """What was to cut the queue short leaves the handler in hand all the time of the stop."""
+    async with TestKit() as kit:
+        worker: Any = await kit.spawn(Worker)
+        worker.tell(Do(lambda actor: kit.advance(1000)))
+        await kit.settle()
+        worker._cell.drain_or_interrupt(interrupts_after)
+        await worker.stop(timeout=60.0)
+        assert 60 <= kit.time <= 60.1
+
+
+async def test_a_drain_during_an_own_stop_keeps_its_deadline_in_the_next_life() -> None:
+    async with TestKit() as kit:
+        home = await family(kit, {"a": PERMANENT}, grand=True)
+        home.on_stop["a1"] = lambda member: kit.advance(3.0)
+        home["a"].tell(Do(stop_itself))
+        home["a"].tell(Do(lambda member: kit.advance(1000.0)))
+        await kit.settle()
+        await home["a"].drain(timeout=5.0)
+        assert 5 <= kit.time <= 5.1
+        assert home.book == ["-a1 stop", "-a stop", "+a", "+a1"]
 
 
 @BOTH

@@ -10,6 +10,7 @@ import pytest
 from actors import Actor, ActorSystem, End
 from actors.exceptions import IntensityExceeded
 from actors.supervision import Intensity
+from actors.testing import TestKit
 from tests.actors.home import ALL, PERMANENT, TRANSIENT, Home, Member, family, raising
 from tests.actors.stateful import Crash, Note
 
@@ -121,3 +122,18 @@ async def test_a_busy_parent_fails_after_that_handler(system: ActorSystem, recor
     assert await home.seen("parent") == [1]  # handled in the next life
     assert home.book == ["-a crash", "-b stop", "+parent", "+a", "+b"]
     assert (system.stats().crashed, records.letters) == (1, [])
+
+
+async def test_a_parent_that_ends_already_does_not_fail(log: Any) -> None:
+    async with TestKit() as kit:
+        home = await family(kit, "ab", intensity=Intensity(0, 1))
+        home.on_stop["b"] = lambda member: kit.advance(1.0)
+        home.on_stop["parent"] = lambda member: kit.advance(4.8)  # of the 5 s that it has
+        ending = home.parent.stop()
+        await kit.advance(0.5)
+        home["a"].tell(Crash())
+        await ending
+        assert home.book == ["-a crash", "-b stop", "-parent stop"]
+        assert home.ends["parent"].how == "stop"
+        assert [str(error) for error in kit.crashes] == ["boom"]
+        assert [entry["actor"] for entry in log] == ["a"]

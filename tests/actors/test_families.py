@@ -186,6 +186,21 @@ async def test_an_own_stop_ends_one_life_only(system: ActorSystem, then: str) ->
     assert home.book.count("-a stop") <= 1
 
 
+async def test_an_own_stop_is_heeded_though_the_handler_is_to_be_resumed(
+    system: ActorSystem,
+) -> None:
+    home = await family(system, {"a": PERMANENT})
+
+    async def act(actor: Actor) -> None:
+        actor.stop()
+        raise KeyError("which directs to resume")
+
+    home["a"].tell(Do(act))
+    home["a"].tell(Note(1))
+    assert await home.seen("a") == [1]
+    assert home.book == ["-a stop", "+a"]
+
+
 async def test_a_stop_during_an_own_stop_runs_no_second_on_stop(system: ActorSystem) -> None:
     home = await family(system, {"a": PERMANENT})
     home.on_stop["a"] = hold = Hold()

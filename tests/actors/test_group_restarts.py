@@ -8,6 +8,7 @@ import pytest
 
 from actors import Actor, ActorSystem, _family, _recovery
 from actors.supervision import Restart, Strategy
+from actors.testing import TestKit
 from tests.actors.home import (
     ALL,
     LONG,
@@ -21,7 +22,7 @@ from tests.actors.home import (
     rests,
 )
 from tests.actors.stateful import Crash
-from tests.actors.work import Do, Hold
+from tests.actors.work import Do, Doer, Hold
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("log")]
 
@@ -60,6 +61,18 @@ async def test_two_crash_at_once(
     assert await home.fresh("abc") == touched
     for name in touched:
         assert 1 <= home.book.count(f"+{name}") <= 2
+
+
+async def test_a_child_of_a_former_life_is_not_the_next_ones(system: ActorSystem) -> None:
+    home = await family(system, "ab", ALL)
+    former: list[Actor] = []
+    home["a"].tell(Do(former.append))
+    hold = await home.held("b")
+    await rests(home, "a")  # it waits until b is gone
+    child = await former[0].spawn(Doer)
+    hold.gate.set()
+    assert await home.fresh("ab") == "ab"
+    assert not child.alive
 
 
 async def test_another_crashes_while_the_children_end(system: ActorSystem) -> None:
@@ -165,6 +178,25 @@ async def test_a_handler_that_never_ends_is_cancelled_by_its_deadline(
     assert not home["c"].alive
     assert [reason for _, reason in records.dead()] == ["killed", "interrupted"]
     assert len(holds) == 2
+
+
+async def test_one_suspended_in_its_on_start_that_hangs_in_on_restart_is_cancelled() -> None:
+    async with TestKit() as kit:
+        home = await family(kit, "ab", REST)
+
+        async def hang(member: Any) -> None:
+            del home.on_restart["b"]
+            await kit.advance(1000.0)
+
+        home.on_start["b"] = lambda member: kit.advance(1.0)
+        home.on_restart["b"] = hang
+        home["b"].tell(Crash())
+        await kit.advance(0.5)
+        home["a"].tell(Crash())
+        await kit.advance(10.0)
+        assert await home.fresh("ab") == "ab"
+        assert kit.time < 20.0
+        assert home.book == ["+b", "+a", "+b"]
 
 
 @pytest.mark.parametrize("where", ["handler", "on_start", "rest"])

@@ -117,6 +117,26 @@ async def test_on_stop_that_hangs_is_cancelled_and_reported(
     assert [entry["event"] for entry in log] == ["on_stop failed"]
 
 
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("how", ["stop", "drain"])
+async def test_an_endless_end_during_an_own_stop_leaves_on_stop_its_deadline(how: str) -> None:
+    async with TestKit() as kit:
+
+        class Hanging(Doer):
+            stop_timeout: ClassVar[float] = 3.0
+
+            async def on_stop(self, end: End) -> None:
+                await kit.advance(1000.0)
+
+        ref = await kit.spawn(Hanging, restart=Restart.PERMANENT)
+        ref.tell(Do(lambda actor: actor.stop()))
+        await kit.settle()
+        await getattr(ref, how)(timeout=float("inf"))
+        lives = 1 if how == "stop" else 2  # a drain lets the next one handle what is queued
+        assert 3 * lives <= kit.time <= 3 * lives + 0.1
+        assert [type(error) for error in kit.crashes] == [StopTimeout] * lives
+
+
 async def test_a_kill_reaches_on_stop(system: ActorSystem, records: Any) -> None:
     begun = anyio.Event()
 

@@ -136,6 +136,26 @@ async def test_a_kill_in_on_start_ends_the_spawn(system: ActorSystem) -> None:
     assert system.stats().actors == 0
 
 
+async def test_a_kill_as_on_start_returns_ends_the_spawn(system: ActorSystem, records: Any) -> None:
+    starting, gate = list[ActorRef](), anyio.Event()
+
+    class Slow(Worker):
+        async def on_start(self) -> None:
+            starting.append(self.ref)
+            await gate.wait()
+
+    async def spawn_it() -> None:
+        with pytest.raises(ActorStopped, match="on_start"):
+            await system.spawn(Slow)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(spawn_it)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+        starting[0].kill()
+    assert records.moments == []  # it never was
+
+
 async def test_spawn_that_is_cancelled_in_on_start_leaves_nothing(
     system: ActorSystem, count_tasks: Any
 ) -> None:

@@ -1,7 +1,7 @@
 """Crashes: contained, logged once, and followed by an end or by a restart."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import pytest
@@ -66,6 +66,107 @@ async def test_a_crash_ends_that_actor_alone_and_is_logged_once(
     assert len(entry["error_id"]) == 12
     assert records.dead() == [(Note(1), "stopped")]
     assert system.stats().crashed == 1
+
+
+async def test_an_error_that_cannot_be_told_is_a_crash_like_any_other(
+    system: ActorSystem, log: Any
+) -> None:
+    class Unspeakable(Exception):
+        def __str__(self) -> str:
+            raise LookupError("no words")
+
+    class Ask(Request[int]):
+        pass
+
+    class Asked(Stateful):
+        @receive
+        async def fail(self, request: Ask) -> int:
+            raise Unspeakable
+
+    other = await spawn(system, [])
+    ref = await system.spawn(Asked, name="it", restart=Restart.TRANSIENT)
+    with pytest.raises(ActorCrashed, match=r"^it crashed: Unspeakable$"):
+        await ref.ask(Ask())
+    assert await ref.ask(Seen()) == await other.ask(Seen()) == []
+    assert [entry["event"] for entry in log] == ["actor crashed"]
+
+
+async def test_a_hook_that_raises_ends_that_actor_and_its_children_alone(
+    system: ActorSystem, records: Any, log: Any
+) -> None:
+    class Broken(Keeper):
+        async def on_start(self) -> None:
+            await self.spawn(lambda: Keeper([]), name="child")
+
+        def __crashed__(self, error: Exception, error_id: str, *, restarts: bool) -> None:
+            raise LookupError("which it must not")
+
+    other = await spawn(system, [], name="other")
+    ref = await system.spawn(lambda: Broken([]), name="it", restart=Restart.TRANSIENT)
+    ref.tell(Crash())
+    ref.tell(Note(1))
+    await ref.wait()
+    assert records.moments[-2:] == [("stopped", "child"), ("stopped", "it")]
+    assert records.dead() == [(Note(1), "killed")]
+    assert [(entry["event"], entry["actor"]) for entry in log] == [
+        ("actor crashed", "it"),
+        ("an actor's own machinery failed", "it"),
+    ]
+    assert await other.ask(Seen()) == []
+
+
+async def test_a_last_hook_that_raises_keeps_nobody_waiting(system: ActorSystem, log: Any) -> None:
+    class Broken(Keeper):
+        def __ended__(self, end: End | None) -> None:
+            raise LookupError("which it must not")
+
+    other = await spawn(system, [])
+    ref = await system.spawn(lambda: Broken([]), name="it")
+    await ref.stop()
+    assert system.find("it") is None
+    assert [entry["event"] for entry in log] == ["an actor's own machinery failed"]
+    assert await other.ask(Seen()) == []
+
+
+ENOUGH = 3000
+"""Lives in a row, after which a test gives up."""
+
+
+@pytest.mark.parametrize("way", ["resume", "restart", "on_start", "own stop"])
+async def test_lives_that_end_in_a_circle_starve_nobody(
+    system: ActorSystem, log: Any, way: str
+) -> None:
+    ends = 0
+
+    def end(actor: Actor) -> None:
+        nonlocal ends
+        ends += 1
+        if ends >= ENOUGH:
+            return
+        if way == "own stop":
+            actor.stop()
+        else:
+            raise ValueError("awaits nothing")
+
+    class Circling(Keeper):
+        directives: ClassVar = {ValueError: Directive.RESUME} if way == "resume" else {}
+
+        async def on_start(self) -> None:
+            if way == "on_start" and ends:
+                end(self)
+
+        @receive
+        async def crash(self, message: Crash) -> None:
+            self.ref.tell(message)
+            end(self)
+
+    other = await spawn(system, [])
+    often = Intensity(10 * ENOUGH, 1000.0)
+    ref = await system.spawn(lambda: Circling([]), restart=Restart.PERMANENT, intensity=often)
+    ref.tell(Crash())
+    await other.ask(Seen())
+    assert 0 < ends < 100
+    await ref.kill()
 
 
 async def test_a_restart_keeps_queue_ref_name_and_groups_but_no_state(
@@ -140,22 +241,29 @@ async def test_a_failed_restart_counts_as_a_crash(system: ActorSystem, log: Any)
     assert system.stats().crashed == 1  # messages, that is
 
 
-async def test_a_factory_that_fails_at_a_restart_is_a_crash(system: ActorSystem, log: Any) -> None:
+@pytest.mark.parametrize("raises", [False, True])
+async def test_a_factory_that_fails_at_a_restart_is_a_crash(
+    system: ActorSystem, log: Any, raises: bool
+) -> None:
     book: list[Any] = []
     made = 0
 
-    def make() -> Actor:
+    def make() -> Any:
         nonlocal made
         made += 1
-        if made > 1:
+        if made == 1:
+            return Keeper(book)
+        if raises:
             raise LookupError("no more")
-        return Keeper(book)
+        return None
 
+    other = await spawn(system, [])
     ref = await system.spawn(make, restart=Restart.TRANSIENT)
     ref.tell(Crash())
     await ref.wait()
     assert book == ["start", "crash"]
     assert made == 4  # once, and three restarts, which is the default intensity
+    assert await other.ask(Seen()) == []
 
 
 async def test_a_crash_while_stopping_is_no_reason_to_restart(

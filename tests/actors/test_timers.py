@@ -52,6 +52,18 @@ async def test_the_first_tick_of_a_periodic_timer_comes_after_the_delay(
     assert book == [2]
 
 
+async def test_a_delay_and_a_period_may_be_huge() -> None:
+    book = Book()
+    async with TestKit() as kit:
+        ref = await kit.spawn(lambda: Desk(book))
+        ref.tell(Do(start(1, delay=1e308)))
+        ref.tell(Do(start(2, delay=1.0, every=1e308, key="period")))
+        await kit.advance(1000.0)
+        assert book == [2]
+        await ref.stop()  # else the kit would say that a timer is left
+    assert book == [2]
+
+
 async def test_periods_do_not_drift() -> None:
     book = Book()
     async with TestKit() as kit:

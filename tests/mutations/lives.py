@@ -285,10 +285,13 @@ MUTANTS = [
     mutant(
         "timers of a former life",
         "no timer from before a restart fires",
-        edit(
-            "_recovery.py",
-            "        assert siblings is not None\n        self.drop_timers()\n",
-            "        assert siblings is not None\n",
+        (
+            edit(
+                "_recovery.py",
+                " without awaiting anything\n        self.drop_timers()\n",
+                " without awaiting anything\n",
+            ),
+            edit("_recovery.py", "        self.drop_timers()  # of tasks of the former life\n", ""),
         ),
         "timers.py::test_a_restart_drops_timers_and_their_queued_messages",
     ),
@@ -365,7 +368,8 @@ MUTANTS = [
         "nothing of a life stays",
         edit(
             "_cell.py",
-            "        if self.tick:\n            core.deadlines.discard(self)\n        self._hush()\n",
+            "        if self.tick:\n            core.deadlines.discard(self)\n"
+            "        self._hush()\n",
             "        self._hush()\n",
         ),
         "leaks.py::test_ten_thousand_lives_leave_nothing",
@@ -432,5 +436,102 @@ MUTANTS = [
             "        if False:\n            raise RuntimeError",
         ),
         "own_thread.py",
+    ),
+    mutant(
+        "on_stop shares the deadline of the end",
+        "the deadlines of an end and of on_stop are two",
+        edit(
+            "_ending.py",
+            "        deadline = self.call_later(actor.stop_timeout, self._cancel_hand)\n",
+            "        deadline = self.call_later(1e12, self._cancel_hand)\n"
+            "        self._set_deadline(self._cancel_hand, actor.stop_timeout)\n",
+        ),
+        "ends.py::test_a_drain_during_an_own_stop_keeps_its_deadline_in_the_next_life",
+        "on_stop.py::test_an_endless_end_during_an_own_stop_leaves_on_stop_its_deadline",
+    ),
+    mutant(
+        "a stop puts off a drain's deadline",
+        "of several ends the shortest deadline counts",
+        edit(
+            "_ending.py",
+            "            if self._at_deadline == self.kill:\n",
+            "            if False:\n",
+        ),
+        "ends.py::test_of_several_stops_the_shortest_counts",
+    ),
+    mutant(
+        "a stop is interrupted for a drain",
+        "a stop lets the handler in hand finish",
+        edit(
+            "_ending.py",
+            "            if self._at_deadline == self.kill:\n",
+            "            if self._at_deadline is not None:\n",
+        ),
+        "ends.py::test_a_stop_takes_over_from_a_drain_that_would_interrupt",
+    ),
+    mutant(
+        "the far future overflows",
+        "any finite time will do",
+        edit(
+            "_deadlines.py",
+            "        if self.closed or delay > FOREVER:\n",
+            "        if self.closed or delay == float('inf'):\n",
+        ),
+        "deadlines.py::test_one_in_the_distant_future_never_expires",
+        "ends.py::test_an_endless_deadline_never_passes",
+        "ask.py::test_a_timeout_may_be_huge",
+        "timers.py::test_a_delay_and_a_period_may_be_huge",
+    ),
+    mutant(
+        "a spawn of the killed",
+        "one that was killed in on_start is not spawned",
+        edit(
+            "_cell.py",
+            "            if await self._hand_run(self.actor.on_start) or self.killed:\n",
+            "            if await self._hand_run(self.actor.on_start):\n",
+        ),
+        "spawn.py::test_a_kill_as_on_start_returns_ends_the_spawn",
+    ),
+    mutant(
+        "what is no exception leaves the children",
+        "children end before their parents, whatever it raised",
+        edit(
+            "_cell.py",
+            "            failure = error\n            await self._break_off()\n            raise\n",
+            "            failure = error\n            raise\n",
+        ),
+        "cancellation.py::test_what_is_no_exception_ends_all_and_children_first",
+        "cancellation.py::test_an_exit_in_one_actors_handler_ends_every_parent_after_its_children",
+    ),
+    mutant(
+        "torn down and called stopped",
+        "what breaks off an actor is a kill",
+        edit(
+            "_cell.py",
+            "        self.killed = True\n        if self.mailbox.closed is None:\n",
+            "        if self.mailbox.closed is None:\n",
+        ),
+        "cancellation.py::test_what_is_no_exception_ends_all_and_children_first",
+    ),
+    mutant(
+        "a kill waits behind a timeout",
+        "a kill is heeded soon, whoever else cancels the handler",
+        edit(
+            "_ending.py",
+            "self.call_later(CANCEL_AGAIN if cancelled else CANCEL_SOON, check)",
+            "self.call_later(CANCEL_AGAIN, check)",
+        ),
+        "cancellation.py::test_a_kill_as_a_timeout_of_the_handlers_own_fires_is_heeded_soon",
+    ),
+    mutant(
+        "cancelled twice and children left",
+        "no child outlives its parent for long",
+        edit(
+            "_cell.py",
+            "                for child in tuple(reversed(self._family.children)):\n"
+            "                    child.kill()\n",
+            "                pass\n",
+        ),
+        "cancellation.py::test_one_that_a_stranger_cancels_twice_leaves_no_children",
     ),
 ]

@@ -163,8 +163,8 @@ MUTANTS = [
         "what an actor interrupts by telling itself goes on",
         edit(
             "_ending.py",
-            "        if not self.is_current():\n",
-            "        if self._hand is not None:\n",
+            "        if self._watching is None and not self.is_current():\n",
+            "        if self._watching is None:\n",
         ),
         "declared.py::test_an_actor_does_not_interrupt_itself",
     ),
@@ -242,5 +242,21 @@ MUTANTS = [
         "a thread's tell to a full mailbox is an error at once",
         edit("_inlet.py", "        if room <= 0:\n", "        if room <= -STAGED_LIMIT:\n"),
         "threads.py::test_a_full_mailbox_is_an_error_at_once",
+    ),
+    mutant(
+        "a late interrupt cancels the next",
+        "an interrupt cancels the handler in hand and nothing later",
+        edit("_ending.py", "            self.mailbox.put_first(SETTLE)\n", ""),
+        "declared.py::test_an_interrupt_that_comes_as_the_handler_goes_on_cancels_nothing_later",
+    ),
+    mutant(
+        "a second interrupt cuts the clean-up",
+        "an interrupt cancels the handler in hand once",
+        edit(
+            "_ending.py",
+            "        if self._watching is None and not self.is_current():\n",
+            "        if not self.is_current():\n",
+        ),
+        "declared.py::test_a_second_interrupt_leaves_the_clean_up_alone",
     ),
 ]

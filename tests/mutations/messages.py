@@ -213,4 +213,14 @@ MUTANTS = [
         ),
         "tell.py::test_endless_mail_starves_nobody",
     ),
+    mutant(
+        "small batches in a row",
+        "batches let others have a turn",
+        edit(
+            "_work.py",
+            "        self._batched += len(batch)\n",
+            "        self._batched = len(batch)\n",
+        ),
+        "declared.py::test_batches_let_others_have_a_turn",
+    ),
 ]

@@ -187,16 +187,42 @@ MUTANTS = [
     mutant(
         "a restart keeps the children",
         "a restart stops the children",
+        (
+            edit(
+                "_recovery.py",
+                "        self.drop_timers()\n"
+                "        if self._family is not None:\n"
+                "            await self._family.end(self)\n"
+                "        if self._restarts_anyway():\n"
+                "            return\n        if decision.stop:",
+                "        self.drop_timers()\n"
+                "        if self._restarts_anyway():\n"
+                "            return\n        if decision.stop:",
+            ),
+            edit(
+                "_recovery.py",
+                "            await self._family.end(self)"
+                "  # those that tasks of the former life have spawned since\n",
+                "",
+            ),
+        ),
+        "supervision.py::test_a_restart_drops_the_children",
+    ),
+    mutant(
+        "children live until the next life",
+        "the old life is gone with its children before others follow it",
         edit(
             "_recovery.py",
             "        self.drop_timers()\n"
             "        if self._family is not None:\n"
             "            await self._family.end(self)\n"
-            "        if self._restarts_anyway():\n            return\n        if decision.stop:",
+            "        if self._restarts_anyway():\n"
+            "            return\n        if decision.stop:",
             "        self.drop_timers()\n"
-            "        if self._restarts_anyway():\n            return\n        if decision.stop:",
+            "        if self._restarts_anyway():\n"
+            "            return\n        if decision.stop:",
         ),
-        "supervision.py::test_a_restart_drops_the_children",
+        "families.py::test_each_is_gone_before_the_next",
     ),
     mutant(
         "on_restart is forgotten",
@@ -279,5 +305,175 @@ MUTANTS = [
             "            if True:",
         ),
         "escalations.py::test_a_failure_too_many_in_a_restart_of_all_starts_nobody",
+    ),
+    mutant(
+        "an error that cannot be told is told",
+        "whatever an error is, its crash is that actor's alone",
+        edit(
+            "_recovery.py",
+            "{self.name} crashed: {describe(error)}",
+            "{self.name} crashed: {error}",
+        ),
+        "supervision.py::test_an_error_that_cannot_be_told_is_a_crash_like_any_other",
+    ),
+    mutant(
+        "the next life is no actor",
+        "a factory that makes no actor at a restart is a crash",
+        edit(
+            "_cell.py",
+            "        actor = made(self._factory)\n        table",
+            "        actor = self.actor = self._factory()\n        table",
+        ),
+        "supervision.py::test_a_factory_that_fails_at_a_restart_is_a_crash",
+    ),
+    mutant(
+        "a broken hook ends all",
+        "a hook that raises ends that actor alone",
+        edit(
+            "_cell.py",
+            "        except Exception as error:  # noqa: BLE001  # a hook",
+            "        except ZeroDivisionError as error:  # a hook",
+        ),
+        "supervision.py::test_a_hook_that_raises_ends_that_actor_and_its_children_alone",
+    ),
+    mutant(
+        "resumed without a turn",
+        "crashes in a circle starve nobody",
+        edit(
+            "_recovery.py",
+            "            await self.core.loop.checkpoint()  # it may crash again without awaiting"
+            " anything\n",
+            "            pass\n",
+        ),
+        "supervision.py::test_lives_that_end_in_a_circle_starve_nobody",
+    ),
+    mutant(
+        "restarted without a turn",
+        "crashes in a circle starve nobody",
+        edit(
+            "_recovery.py",
+            "        await self.core.loop.checkpoint()  # the next life may end without awaiting"
+            " anything\n",
+            "",
+        ),
+        "supervision.py::test_lives_that_end_in_a_circle_starve_nobody",
+    ),
+    mutant(
+        "a drain waits for the backoff",
+        "no end waits for a backoff",
+        edit(
+            "_ending.py",
+            "            self.mailbox.put_last(LEAVE)\n            self._rest_no_longer()\n",
+            "            self.mailbox.put_last(LEAVE)\n",
+        ),
+        "rests.py::test_a_drain_does_not_wait_for_a_backoff",
+    ),
+    mutant(
+        "a backoff begins in a drain",
+        "no end waits for a backoff",
+        edit(
+            "_recovery.py",
+            "        if not decision.delay or self._end is not None or self.killed:",
+            "        if not decision.delay or self._ends:",
+        ),
+        "rests.py::test_who_crashes_while_it_drains_does_not_rest",
+    ),
+    mutant(
+        "an own stop outlives a crash",
+        "a life that has crashed has no on_stop",
+        edit(
+            "_recovery.py",
+            "        if decision.action is not Action.RESUME or self._suspension is not None:\n"
+            "            self._stopping_itself = False  # the crash has overtaken it\n",
+            "",
+        ),
+        "rests.py::test_a_crash_overtakes_an_own_stop_also_when_another_restart_takes_over",
+    ),
+    mutant(
+        "an own stop is lost in a resume",
+        "an actor that stops itself stops, though it goes on after an error",
+        edit(
+            "_recovery.py",
+            "        if decision.action is not Action.RESUME or self._suspension is not None:\n"
+            "            self._stopping",
+            "        if True:\n            self._stopping",
+        ),
+        "families.py::test_an_own_stop_is_heeded_though_the_handler_is_to_be_resumed",
+    ),
+    mutant(
+        "a former life spawns into the next",
+        "a life has its own children",
+        edit(
+            "_cell.py",
+            "        return self._lives and not (self._finishing or between_lives)\n",
+            "        return self._lives and not self._finishing or between_lives\n",
+        ),
+        "rests.py::test_a_task_of_a_former_life_starts_nothing_in_the_next",
+    ),
+    mutant(
+        "a former life's timer in the next",
+        "no timer from before a restart arrives",
+        edit("_recovery.py", "        self.drop_timers()  # of tasks of the former life\n", ""),
+        "rests.py::test_a_task_of_a_former_life_starts_nothing_in_the_next",
+    ),
+    mutant(
+        "a start calms the hurry",
+        "who is to start with others has a deadline for its old life",
+        edit(
+            "_ending.py",
+            "        cancelled = self.killed or await self._hand.run(work)\n",
+            "        cancelled = self.killed or await self._hand.run(work)\n"
+            "        getattr(self, '_hasten_no_more')()\n",
+        ),
+        "group_restarts.py::"
+        "test_one_suspended_in_its_on_start_that_hangs_in_on_restart_is_cancelled",
+    ),
+    mutant(
+        "a failure reaches who ends already",
+        "a parent that ends already does not fail",
+        (
+            edit(
+                "_recovery.py",
+                "        if not (self._ends or self._finishing or self._failure is not None):",
+                "        if self._lives and self._failure is None:",
+            ),
+            edit(
+                "_recovery.py",
+                "            if still() and not (self._ends or self._finishing):",
+                "            if still():",
+            ),
+        ),
+        "escalations.py::test_a_parent_that_ends_already_does_not_fail",
+    ),
+    mutant(
+        "a batch crashes as a batch",
+        "a crash is logged with its message's type",
+        edit(
+            "_recovery.py",
+            "    if isinstance(item, Batch):\n        item = item[0]\n",
+            "",
+        ),
+        "declared.py::test_a_crash_takes_the_whole_batch",
+    ),
+    mutant(
+        "a last hook costs who waits",
+        "a hook that raises ends that actor alone",
+        edit(
+            "_cell.py",
+            "        except Exception as error:  # noqa: BLE001  # it must not",
+            "        except ZeroDivisionError as error:  # it must not",
+        ),
+        "supervision.py::test_a_last_hook_that_raises_keeps_nobody_waiting",
+    ),
+    mutant(
+        "a former life's child in the next",
+        "a life has its own children",
+        edit(
+            "_recovery.py",
+            "            await self._family.end(self)  # those that tasks of the former life have"
+            " spawned since\n",
+            "",
+        ),
+        "group_restarts.py::test_a_child_of_a_former_life_is_not_the_next_ones",
     ),
 ]
