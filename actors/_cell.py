@@ -56,7 +56,9 @@ class Cell(Recovery):
         restart: Restart,
         limits: Limits | None,
     ) -> None:
-        actor = made(factory)
+        actor = factory()
+        if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise no_actor(actor)
         super().__init__(core, actor, restart, limits)
         self._factory = factory
         self._ref: ActorRef | None = ActorRef(self, core.inlet, core.thread)
@@ -271,11 +273,12 @@ class Cell(Recovery):
                 settling = hand.end()
                 if settling is not None:
                     await settling
-                if self._ends or order is LEAVE or order is LEAVE_FIRST:
+                if order is LEAVE or order is LEAVE_FIRST or self._ends:
                     break
                 await self._go_on(order)
             self._finishing = True
-            self._hush()
+            if self._watching is not None or self._hastening is not None:
+                self._hush()
             if self.mailbox.closed is None:
                 self._close(self._end)
             if self.mailbox.queue or self.mailbox.waiting:
@@ -320,7 +323,9 @@ class Cell(Recovery):
             self.core.report("spawned", self.ref)
 
     def _renew(self) -> Actor:
-        actor = made(self._factory)
+        actor = self._factory()
+        if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise no_actor(actor)
         table = table_of(type(actor))
         actor.__attach__(self)
         self.actor, self.table = actor, table
@@ -403,10 +408,8 @@ class Cell(Recovery):
 
     def _hush(self) -> None:
         """Nothing in hand is hurried any more."""
-        if self._watching is not None:
-            self._watch_no_more()
-        if self._hastening is not None:
-            self._hasten_no_more()
+        self._watch_no_more()
+        self._hasten_no_more()
 
     def _let_go(self, ref: ActorRef) -> None:
         """A ref that is kept keeps no state alive, and one that is not leaves no reference cycle:
@@ -421,12 +424,9 @@ class Cell(Recovery):
             self._end = End(self._end.how)
 
 
-def made(factory: Callable[[], Actor]) -> Actor:
-    """What the factory makes. Raises `TypeError` if that is no actor."""
-    actor = factory()
-    if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"spawn needs an Actor class or factory, which made {actor!r}")
-    return actor
+def no_actor(made: object) -> TypeError:
+    """What to raise of a factory that made something else."""
+    return TypeError(f"spawn needs an Actor class or factory, which made {made!r}")
 
 
 async def spawn(
@@ -440,7 +440,8 @@ async def spawn(
     """Start an actor; see `ActorSystem.spawn`."""
     if core.nursery is None or (core.stopping if parent is None else not parent.takes_children):
         raise NotRunning(f"{'the system' if parent is None else parent.name} is not running")
-    core.check_thread()
+    if get_ident() != core.thread:
+        core.check_thread()
     cell = Cell(core, parent, factory, restart, limits)
     if cell.begin(name):
         await cell.started()

@@ -16,6 +16,7 @@ these: it ends a life and begins another (see `_recovery`), and any of them take
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Generator
+from threading import get_ident
 from typing import Any
 
 from ._ask import Ask
@@ -104,7 +105,8 @@ class Ending(Worker):
 
     def __await__(self) -> Generator[Any, Any, None]:
         """Wait for its end; not in its own handler, which the end waits for."""
-        self.core.check_thread()
+        if get_ident() != self.core.thread:
+            self.core.check_thread()
         enders = self.enders
         if enders is None or self.is_current():
             return DONE.__await__()

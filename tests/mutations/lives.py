@@ -277,8 +277,8 @@ MUTANTS = [
         "a restart is no death",
         edit(
             "_cell.py",
-            "        actor = made(self._factory)\n",
-            "        self._end_watches(self.ref, None)\n        actor = made(self._factory)\n",
+            "        actor = self._factory()\n",
+            "        self._end_watches(self.ref, None)\n        actor = self._factory()\n",
         ),
         "watches.py::test_a_restart_is_no_end_and_keeps_the_watches_of_either",
     ),

@@ -157,7 +157,7 @@ MUTANTS = [
         "a restart gives fresh state",
         edit(
             "_cell.py",
-            "        actor = made(self._factory)\n",
+            "        actor = self._factory()\n",
             "        actor = self.actor\n",
         ),
         "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
@@ -167,9 +167,9 @@ MUTANTS = [
         "a restart keeps the ref",
         edit(
             "_cell.py",
-            "        actor = made(self._factory)\n",
+            "        actor = self._factory()\n",
             "        self._ref = ActorRef(self, self.core.inlet, self.core.thread)\n"
-            "        actor = made(self._factory)\n",
+            "        actor = self._factory()\n",
         ),
         "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
     ),
@@ -178,9 +178,9 @@ MUTANTS = [
         "a restart keeps the groups",
         edit(
             "_cell.py",
-            "        actor = made(self._factory)\n",
+            "        actor = self._factory()\n",
             "        for topic in tuple(self.joined):\n            self.leave(topic)\n"
-            "        actor = made(self._factory)\n",
+            "        actor = self._factory()\n",
         ),
         "supervision.py::test_a_restart_keeps_queue_ref_name_and_groups_but_no_state",
     ),
@@ -321,7 +321,7 @@ MUTANTS = [
         "a factory that makes no actor at a restart is a crash",
         edit(
             "_cell.py",
-            "        actor = made(self._factory)\n        table",
+            "        actor = self._factory()\n        table",
             "        actor = self.actor = self._factory()\n        table",
         ),
         "supervision.py::test_a_factory_that_fails_at_a_restart_is_a_crash",
