@@ -321,8 +321,9 @@ MUTANTS = [
         "a factory that makes no actor at a restart is a crash",
         edit(
             "_cell.py",
-            "        actor = self._factory()\n        table",
-            "        actor = self.actor = self._factory()\n        table",
+            "            raise no_actor(actor)\n        table = table_of(type(actor))",
+            "            self.actor = actor\n            raise no_actor(actor)\n"
+            "        table = table_of(type(actor))",
         ),
         "supervision.py::test_a_factory_that_fails_at_a_restart_is_a_crash",
     ),
