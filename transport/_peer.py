@@ -71,7 +71,9 @@ def find(*callables: object) -> Peer | None:
 
 def _beneath(each: object) -> Iterator[object]:
     if isinstance(each, functools.partial):
-        yield from (each.func, *each.args)
+        yield each.func
+        yield from each.args
+        return
     for name in ("__self__", "__wrapped__"):
         inner = getattr(each, name, None)
         if inner is not None:
