@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from actors import Reason, Told
 
-from .codec import Frame
+from .codec import Frame, Missed
 from .exceptions import CloseCode
 from .settings import Settings, SlowClient
 
@@ -54,6 +54,7 @@ class Outbox:
         "_dropped",
         "_max_bytes",
         "_max_frames",
+        "_notes",
         "_owner",
         "_pacers",
         "_policy",
@@ -81,6 +82,7 @@ class Outbox:
         self._policy = settings.slow_client
         self._tells_missed = settings.tell_missed
         self._dropped = 0  # since the client was last told
+        self._notes = 0  # queued frames that tell it so
         self._owner = owner
         self._pacers: list[Any] | None = None
 
@@ -116,7 +118,7 @@ class Outbox:
             self._overflow(frame, key)
 
     def _has_room(self, frame: Frame, times: int) -> bool:
-        number = len(self.queue)
+        number = len(self.queue) - self._notes  # which must not keep out what they tell of
         return number < self._max_frames * times and (
             self._bytes + frame.size <= self._max_bytes * times or not number
         )
@@ -155,12 +157,15 @@ class Outbox:
     def _tell_missed(self) -> None:
         count, self._dropped = self._dropped, 0
         frame = self._owner.missed(count)
+        self._notes += 1
         self._bytes += frame.size
         self.queue.append(frame)
 
     def _pop(self) -> Frame:
         frame: Frame = self.queue.popleft()
         self._bytes -= frame.size
+        if self._notes and isinstance(frame.message, Missed):
+            self._notes -= 1
         return frame
 
     # The pump's side.
@@ -219,8 +224,8 @@ class Outbox:
         """Let those go on who wait, once the pump has made enough room."""
         if self.crowded:
             return
-        if self._dropped and self.close is None and self._policy is not SlowClient.DROP_OLDEST:
-            self._tell_missed()
+        if self._dropped and not self.queue and self.close is None:
+            self._tell_missed()  # else it is told before what is put next
         if self._pacers is not None:
             pacers, self._pacers = self._pacers, None
             for waiter in pacers:

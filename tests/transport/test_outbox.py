@@ -200,6 +200,17 @@ def test_bytes_are_bounded_but_for_a_frame_alone(policy: SlowClient) -> None:
     assert bench.queued == ([2, 3, 4] if newest else [3, 4, 5])
 
 
+def test_what_tells_of_a_gap_keeps_nothing_out() -> None:
+    bench = Bench(1, SlowClient.DROP_NEWEST, tell_missed=True)
+    for _ in range(3):
+        bench.send(2)
+        bench.pump(1)
+        bench.send(1)
+        bench.pump(2)
+    assert [each for each in bench.sent if not isinstance(each, Missed)] == [0, 2, 3, 5, 6, 8]
+    assert [each.count for each in bench.sent if isinstance(each, Missed)] == [1, 1, 1]
+
+
 def test_what_waits_is_half_of_the_bytes_or_half_of_the_frames() -> None:
     bench = Bench(4, max_outbox_bytes=100)
     bench.send(size=51)
