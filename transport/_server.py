@@ -27,6 +27,9 @@ a test's, with its clock."""
 STATE: Final = "greenroom"
 """Under which name an application's state, and so a request's, has its server."""
 
+REFUSING = 0.1
+"""Seconds for the refusals to be sent that a drain began with."""
+
 _NOT_RUN = (
     "the application's lifespan did not run, so there is no actor system. Is there a "
     "`Sockets(app)` on the outermost application? Does the server run the lifespan (uvicorn: not "
@@ -47,7 +50,9 @@ class Server:
         self._plan = plan
         self._system: ActorSystem | None = None
         self._writer: Writer | None = None
-        self._drained: asyncio.Future[None] | None = None  # from the drain's beginning on
+        self._drained: asyncio.Task[None] | None = None  # from the drain's beginning on
+        self._hurried: list[Callable[[], bool]] = []
+        self._starting: set[asyncio.Timeout] = set()
 
     @property
     def writer(self) -> Writer:
@@ -78,6 +83,7 @@ class Server:
         """Run for as long as this is entered; leaving it drains, and stops all actors."""
         async with Writer() as writer, self._running_system() as system:
             self._system, self._writer, self._drained = system, writer, None
+            self._hurried.clear()
             self.gate.closing = None
             server = running_server()
             if server is not None:
@@ -102,17 +108,45 @@ class Server:
         await self.drain()
         await self.system.stop()
 
-    async def drain(self, hurried: Callable[[], bool] = lambda: False) -> None:
-        """Take leave of all clients, and refuse new ones; a second call waits for the first."""
-        if self._drained is not None:
-            await asyncio.shield(self._drained)
-            return
-        self._drained = asyncio.get_running_loop().create_future()
-        self.gate.closing = self._plan
+    @asynccontextmanager
+    async def starting(self) -> AsyncGenerator[None]:
+        """While an actor starts, which a drain does not wait for.
+
+        Raises `LimitReached` where one began.
+        """
+        self.gate.check_open()
+        limit = asyncio.timeout(None)
         try:
-            await drain(self._plan, self.roster, hurried)
-        finally:
-            self._drained.set_result(None)
+            async with limit:
+                self._starting.add(limit)
+                try:
+                    yield
+                finally:
+                    self._starting.discard(limit)
+        except TimeoutError:
+            if limit.expired():
+                self.gate.check_open()
+            raise
+
+    async def drain(self, hurried: Callable[[], bool] = lambda: False) -> None:
+        """Take leave of all clients, and refuse new ones; a second call waits for the first.
+
+        Whoever waits may be cancelled, and it goes on: another one relies on it.
+        """
+        self._hurried.append(hurried)
+        if self._drained is None:
+            self.gate.closing = self._plan
+            self._drained = asyncio.create_task(self._drain(), name="greenroom drain")
+        await asyncio.shield(self._drained)
+
+    async def _drain(self) -> None:
+        now = asyncio.get_running_loop().time()
+        starting = list(self._starting)
+        for limit in starting:
+            limit.reschedule(now)
+        await drain(self._plan, self.roster, lambda: any(each() for each in self._hurried))
+        if starting:
+            await asyncio.sleep(REFUSING)
 
 
 def server_of(connection: HTTPConnection) -> Server:

@@ -128,7 +128,8 @@ class Route:
             actor.__handshake__ = websocket
             return actor
 
-        await self._spawn(server.system, factory, websocket, settings)
+        async with server.starting():
+            await self._spawn(server.system, factory, websocket, settings)
         server.roster.add(socket)
         try:
             await self._run(server, websocket, wire, socket, subprotocol)

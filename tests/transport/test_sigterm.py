@@ -213,6 +213,19 @@ def test_new_clients_are_refused_and_told_when_to_come_back(
     ended(server, begun, 4.0)
 
 
+@BOTH
+def test_a_start_that_hangs_keeps_nobody(serve: Any, dial: Any, implementation: str) -> None:
+    """Its client is told to come back, and the process ends."""
+    server = serve("applications:app", ws=implementation)
+    client = dial(server, "/probe?who=stuck&hang=true")
+    http(server, "/journal/stuck?count=1")
+    begun = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    with pytest.raises(ConnectionRefusedError, match=" 503 "):
+        client.opened()
+    ended(server, begun, 3.0)
+
+
 def test_the_code_may_say_that_the_service_restarts(serve: Any, dial: Any) -> None:
     server = serve("applications:app", env={"DRAIN_RESTART": "1"})
     client = dial(server, "/probe").opened()

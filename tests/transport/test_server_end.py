@@ -1,0 +1,84 @@
+"""A server's end under odd conditions, without a server."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from tests.transport.conftest import Refused
+from tests.transport.probe import Probe, say
+from transport import Drain, Sockets
+
+
+class Starting(Probe):
+    """Does not get to its end."""
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        await self.release.wait()
+
+
+def served(kind: type[Probe], **plan: Any) -> tuple[FastAPI, Sockets]:
+    app = FastAPI()
+    sockets = Sockets(app, drain=Drain(**{"timeout": 5.0, "spread": 0.0, **plan}))
+    sockets.add("/probe", kind)
+    return app, sockets
+
+
+def test_who_is_still_starting_is_refused_at_once(house: Any, probe: Any) -> None:
+    """A start that hangs would keep the server from its end, and would be refused after it."""
+
+    async def test(house: Any) -> None:
+        peer = house.dial("/probe")
+        opening = asyncio.ensure_future(peer.open())
+        await house.until(lambda: probe.journal)
+        await house.sockets.drain()
+        with pytest.raises(Refused) as caught:
+            await opening
+        assert caught.value.status == 503
+        assert probe.journal == ["start"]
+        assert house.system.stats().actors == 0
+        assert house.sockets.connections == 0
+
+    house(*served(Starting), test)
+
+
+def test_a_drain_goes_on_when_who_began_it_gives_up(house: Any, probe: Any) -> None:
+    """By hand, with a deadline that is too short; then the server's own waits for the rest."""
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": "wait"})
+        await probe.busy.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(house.sockets.drain(), 0.01)
+        peer.send(say("still there"))
+        waiting = asyncio.ensure_future(house.sockets.drain())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        probe.release.set()
+        assert (await peer.receive())["text"] == "released"
+        assert (await peer.closed())[0] == 1001
+        await waiting
+
+    house(*served(Probe), test)
+
+
+def test_anybody_may_hurry(house: Any, probe: Any) -> None:
+    """Also who came second."""
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": "wait"})
+        await probe.busy.wait()
+        first = asyncio.ensure_future(house.sockets.drain())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await house.sockets.drain(lambda: True)
+        await first
+        assert ("disconnect", 1001) not in probe.journal
+        await house.until(lambda: not house.sockets.connections)
+
+    house(*served(Probe, timeout=60.0), test)
