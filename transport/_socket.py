@@ -27,6 +27,7 @@ from actors import (
     Context,
     Envelope,
     MailboxFull,
+    Message,
     Outcome,
     Reason,
     Timer,
@@ -161,10 +162,27 @@ class Socket:
         # Before the socket is accepted nothing relieves the outbox, and waiting would never end.
         return self.outbox.pace() if self._open else PACED
 
+    def tell_client(self, message: Message) -> None:
+        """Send something of the transport's own, which not every application's codec can encode;
+        that is no crash of its actor's."""
+        try:
+            self.send(message)
+        except CodecError as error:
+            self.context.log("error", "the client cannot be told", error)
+
     def crashed(self, error_id: str) -> None:
         """Tell the client that its actor crashed, under which id the server logged it."""
         if error_id != self._answered:
-            self.send(self.session.crashed(error_id))
+            self.tell_client(self.session.crashed(error_id))
+
+    def refused(self, error: HTTPException) -> None:
+        """Tell the client that its message was refused."""
+        self.tell_client(self.session.refused(error))
+
+    def close(self, close: Close) -> None:
+        """Close once what is queued is sent."""
+        self._check_thread()
+        self.outbox.finish(close)
 
     def may_resume(self) -> bool:
         """After a crash, of which there may be so many."""
@@ -174,6 +192,7 @@ class Socket:
 
     def expire(self, seconds: float | None) -> None:
         """Close in so many seconds, or not any more."""
+        self._check_thread()
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
@@ -183,6 +202,10 @@ class Socket:
             self._expire()
         else:
             self._expiry = self.context.call_later(seconds, self._expire)
+
+    def _check_thread(self) -> None:
+        if get_ident() != self._thread:
+            raise RuntimeError("in the loop's own thread only; from another, tell the actor")
 
     def _expire(self) -> None:
         self.outbox.finish(Close(CloseCode.EXPIRED, "expired"))
@@ -336,6 +359,11 @@ class Socket:
             while True:
                 for data in await wire.read():
                     self._quiet = 0
+                    if outbox.close is not None and not outbox.gone:
+                        # Closed, expired or refused: it has no say any more, however slowly it
+                        # reads what comes before the close.
+                        await asyncio.sleep(0)
+                        continue
                     if meter is not None and not meter.admits(data, at := now()):
                         self._too_fast(meter, meter.excess(data, at))
                         await asyncio.sleep(0)  # a flood must not keep others from their turn
@@ -394,7 +422,7 @@ class Socket:
             self._take_step(self.session.unmade(error_id))
         elif isinstance(step, Refusal) and self.outbox.close is None:
             if step.error is not None:
-                self.send(step.error)
+                self.tell_client(step.error)
             if step.close is not None:
                 self.outbox.finish(step.close)
 
@@ -413,18 +441,18 @@ class Socket:
         except ActorError as error:
             if isinstance(error, ActorCrashed):
                 self._answered = error.error_id
-            self.send(self.session.failed(error, identifier))
+            self.tell_client(self.session.failed(error, identifier))
         except HTTPException as error:
-            self.send(self.session.refused(error, identifier))
+            self.tell_client(self.session.refused(error, identifier))
         except CodecError as error:
             error_id = self.context.log("error", "a reply cannot be encoded", error)
-            self.send(self.session.crashed(error_id, identifier))
+            self.tell_client(self.session.crashed(error_id, identifier))
 
     def _beat(self) -> None:
         every = self.session.settings.heartbeat
         if every is not None:
             if self._heart is not None:  # not the first time, at the start
-                self.send(Heartbeat(timestamp=time.time()))
+                self.tell_client(Heartbeat(timestamp=time.time()))
             self._heart = self.context.call_later(every, self._beat)
 
     def _check_idle(self) -> None:

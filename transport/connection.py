@@ -20,6 +20,7 @@ from .settings import OnCrash
 _CODES = frozenset(CloseCode) - {CloseCode.NO_STATUS, CloseCode.ABNORMAL}
 _APPLICATION = 4000
 """What an HTTP status is added to for a close code."""
+_APPLICATIONS = range(_APPLICATION, _APPLICATION + 1000)
 
 
 class Connection(Actor):
@@ -106,12 +107,14 @@ class Connection(Actor):
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Close the socket once what is queued has been sent; `on_disconnect` follows.
 
+        What the client sends from here on is not handled. `RuntimeError` in another thread.
+
         `code`: 1000, 3000 to 4999, or another that a server may send; else `ValueError`.
         `reason`: cut to 123 bytes of UTF-8.
         """
         if code not in _CODES and not 3000 <= code <= 4999:
             raise ValueError(f"a server may not close with {code}")
-        self.__own__.outbox.finish(Close.cut(code, reason))
+        self.__own__.close(Close.cut(code, reason))
 
     def expire(self, seconds: float | None) -> None:
         """Close with 4401 in so many seconds, unless this is called again before: when a token
@@ -175,8 +178,7 @@ class Connection(Actor):
         if not isinstance(error, AnyHTTPException):
             return False
         if not asked:  # else the answer says so
-            socket = self.__own__
-            socket.send(socket.session.refused(error))
+            self.__own__.refused(error)
         return True
 
     def __directive__(self, error: Exception) -> Directive:
@@ -193,7 +195,9 @@ class Connection(Actor):
             await self.on_connect()
         except AnyHTTPException as error:
             code = _APPLICATION + error.status_code
-            self.__own__.outbox.finish(Close.cut(code, text_of(error.detail)))
+            if code not in _APPLICATIONS:
+                code = CloseCode.INTERNAL_ERROR
+            self.__own__.close(Close.cut(code, text_of(error.detail)))
 
     @classmethod
     def __has_end__(cls) -> bool:

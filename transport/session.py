@@ -175,8 +175,14 @@ class Session:
 
 
 def text_of(detail: object) -> str:
-    """An `HTTPException`'s detail, which may be anything that is JSON."""
-    return detail if isinstance(detail, str) else msgspec.json.encode(detail).decode()
+    """An `HTTPException`'s detail, which should be JSON. Whatever it is, it becomes a text that can
+    be sent: who asks has an error in hand already."""
+    if not isinstance(detail, str):
+        try:
+            return msgspec.json.encode(detail).decode()
+        except Exception:  # noqa: BLE001  # it is any object's own code
+            return f"<{type(detail).__name__}>"
+    return detail.encode(errors="replace").decode()  # no lone surrogates
 
 
 def _code_of(status: int) -> str:

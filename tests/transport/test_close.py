@@ -1,11 +1,13 @@
 """Closing: by the actor's word, its stop or its kill."""
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
 
-from actors import Reason
-from tests.transport.probe import Said, application, only, said, say
+from actors import Message, Reason, receive
+from tests.transport.probe import Probe, Said, application, only, said, say
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,79 @@ def test_a_kill_closes_with_1001_and_skips_the_callbacks(house: Any, probe: Any)
         assert probe.journal == ["start", "connect"]
 
     house(*application(), test)
+
+
+class Then(Message):
+    end: str
+
+
+class Going(Probe):
+    """Closes in one of the ways there are, behind something that is still to be sent."""
+
+    @receive
+    async def go(self, message: Then) -> None:
+        self.send(Said("before"))
+        if message.end == "close":
+            self.close(4001, "done")
+        elif message.end == "expire":
+            self.expire(0)
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("close", 4001), ("expire", 4401), ("frame of the wrong kind", 1003)]
+)
+def test_what_comes_after_a_close_is_not_handled(
+    house: Any, probe: Any, end: str, code: int
+) -> None:
+    """However long its client takes to read what is queued before it."""
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.reading.clear()
+        peer.send({"type": "then", "end": end})
+        await peer.sending.wait()
+        if end.startswith("frame"):
+            peer.send(b"")
+        handled = house.system.stats().handled
+        for number in range(10):
+            peer.send(say(str(number)))
+        await house.until(peer._to_app.empty)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert house.system.stats().handled == handled
+        peer.reading.set()
+        assert await peer.receive() == said("before")
+        assert (await peer.closed())[0] == code
+
+    house(*application(Going), test)
+
+
+class Threads(Probe):
+    """Calls its own methods in another thread."""
+
+    @receive
+    async def go(self, message: Then) -> None:
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def call() -> None:
+            try:
+                {"close": self.close, "expire": lambda: self.expire(0)}[message.end]()
+            except RuntimeError as error:
+                loop.call_soon_threadsafe(self.journal.append, str(error))
+            loop.call_soon_threadsafe(done.set)
+
+        threading.Thread(target=call).start()
+        await done.wait()
+        self.send(Said("alive"))
+
+
+@pytest.mark.parametrize("method", ["close", "expire"])
+def test_another_thread_is_told_that_it_may_not(house: Any, probe: Any, method: str) -> None:
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": "then", "end": method})
+        assert await peer.receive() == said("alive")
+        assert "own thread" in probe.journal[-1]
+
+    house(*application(Threads), test)

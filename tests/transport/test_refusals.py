@@ -10,7 +10,7 @@ from fastapi import HTTPException
 
 from actors import Actor, ActorCrashed, Directive, Intensity, receive
 from tests.transport import guarded
-from transport import Connection, OnCrash, Settings
+from transport import Connection, Json, OnCrash, Settings
 
 COUNT = {"type": "count"}
 
@@ -288,3 +288,74 @@ def test_too_many_crashes_close_it_all_the_same(house: Any) -> None:
             assert (await peer.closed())[0] == 1011
 
     house(*odd(intensity=Intensity(2, 60.0)), test)
+
+
+class Mute(Json):
+    """A codec that carries only what its application sends."""
+
+    def encode(self, message: object) -> Any:
+        if not isinstance(message, guarded.Counted):
+            raise TypeError(f"no {type(message).__name__}")
+        return super().encode(message)
+
+
+def test_an_error_that_cannot_be_told_costs_nobody_anything(house: Any, logged: Any) -> None:
+    """A crash, a refusal, a bad frame: where the codec cannot carry it, it is logged."""
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/mute")
+        for message in ("{", {"type": "refuse", "status": 400}, {"type": "boom"}):
+            peer.send(message)
+        peer.send(COUNT)
+        assert (await peer.receive())["count"] == 1
+        unsaid = [each for each in logged if each["event"] == "the client cannot be told"]
+        assert len(unsaid) == 3
+
+    app, sockets = guarded.build()
+    sockets.add("/mute", guarded.Guest, codec=Mute())
+    house(app, sockets, test)
+
+
+def test_a_refusal_may_have_any_detail(house: Any) -> None:
+    """What cannot be sent is named; it is no reason to end."""
+
+    class Odd(Connection):
+        @receive
+        async def go(self, message: guarded.Count) -> None:
+            raise HTTPException(400, details.pop())
+
+        @receive
+        async def find_odd(self, request: guarded.Find) -> int:
+            raise HTTPException(400, details.pop())
+
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    details: list[Any] = []
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/odd")
+        for detail, told in ((object(), "<object>"), ("a\ud800", "a?"), (deep, "<list>"), (1, "1")):
+            for message in (COUNT, {"type": "find", "id": 1}):
+                details.append(detail)
+                peer.send(message)
+                assert (await refusal(peer))["detail"] == told
+
+    app, sockets = guarded.build()
+    sockets.add("/odd", Odd)
+    house(app, sockets, test)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 4403), (1234, 1011)])
+def test_a_status_that_is_none_closes_with_1011(house: Any, status: int, code: int) -> None:
+    class Odd(Connection):
+        async def on_connect(self) -> None:
+            raise HTTPException(status, "no")
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/odd")
+        assert await peer.closed() == (code, "no")
+
+    app, sockets = guarded.build()
+    sockets.add("/odd", Odd)
+    house(app, sockets, test)
