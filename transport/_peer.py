@@ -34,6 +34,12 @@ class Peer:
         size: int = self._transport.get_write_buffer_size()
         return size
 
+    @property
+    def closing(self) -> bool:
+        """Whether what is written now goes nowhere."""
+        closing: bool = self._transport.is_closing()
+        return closing
+
     def abort(self) -> None:
         """End the connection at once; what is unsent is lost. Twice is fine."""
         self._set(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -103,10 +103,15 @@ class PlainWire:
 
     async def write(self, outbox: Outbox) -> None:
         send, queue, take, now = self._send, outbox.queue, outbox.take, self._clock
+        peer = self.peer
         try:
             for _ in range(TURN):
                 if not queue:  # or no longer: a policy may have taken the rest of the burst
                     break
+                if peer is not None and peer.closing:
+                    # A server may take a frame even then, and it would be neither sent nor dropped.
+                    outbox.sent()
+                    raise Disconnected(CloseCode.ABNORMAL)
                 await send(take(now()).event)
         except _TOO_LATE as error:
             raise _too_late(error) from error
