@@ -24,8 +24,8 @@ MUTANTS = [
         "an outbox is bounded in bytes",
         edit(
             OUTBOX,
-            "        self._bytes -= frame.size\n        return frame",
-            "        return frame",
+            "        self._bytes -= frame.size\n        if self._notes",
+            "        if self._notes",
         ),
         TESTS + "outbox.py::test_sent_is_received_or_queued_or_dropped_and_in_order",
     ),
