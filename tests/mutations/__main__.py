@@ -27,6 +27,7 @@ import asking
 import client
 import clients
 import connections
+import frames
 import gate
 import groups
 import kit
@@ -51,7 +52,7 @@ MUTANTS = [
     each
     for part in (
         *(messages, mailboxes, asking, lives, supervision, groups),
-        *(connections, clients, gate, kit, client),
+        *(connections, frames, clients, gate, kit, client),
     )
     for each in part.MUTANTS
 ]

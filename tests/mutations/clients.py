@@ -148,9 +148,35 @@ MUTANTS = [
         TESTS + "drain.py::test_past_the_deadline_what_is_left_is_killed",
     ),
     mutant(
+        "a start that hangs keeps the server",
+        "who is still starting is refused when the drain begins",
+        edit("transport/_server.py", "            limit.reschedule(now)\n", "            pass\n"),
+        TESTS + "server_end.py::test_who_is_still_starting_is_refused_at_once",
+    ),
+    mutant(
+        "a drain ends with who began it",
+        "a drain goes on when who began it gives up",
+        edit(
+            "transport/_server.py",
+            "        await asyncio.shield(self._drained)\n",
+            "        await self._drained\n",
+        ),
+        TESTS + "server_end.py::test_a_drain_goes_on_when_who_began_it_gives_up",
+    ),
+    mutant(
+        "the expired go on",
+        "what a client sends once its socket is to be closed is not handled",
+        edit(
+            SOCKET,
+            "                    if outbox.close is not None and not outbox.gone:\n",
+            "                    if outbox.close is not None and outbox.gone:\n",
+        ),
+        TESTS + "close.py::test_what_comes_after_a_close_is_not_handled",
+    ),
+    mutant(
         "newcomers during the drain",
         "new clients are refused during the drain",
-        edit("transport/_server.py", "        self.gate.closing = self._plan\n", ""),
+        edit("transport/_server.py", "            self.gate.closing = self._plan\n", ""),
         TESTS + "sigterm.py::test_new_clients_are_refused_and_told_when_to_come_back",
     ),
 ]
