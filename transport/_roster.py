@@ -28,7 +28,7 @@ class Roster(Generic[S]):
         self._empty: asyncio.Future[None] | None = None
 
     def add(self, socket: S) -> None:
-        """Its actor is about to start."""
+        """Its actor has started."""
         self.open.add(socket)
 
     def remove(self, socket: S) -> None:

@@ -105,7 +105,8 @@ class Sockets:
         """Take leave of all clients, by the `Drain` that was given; new ones are refused.
 
         uvicorn's shutdown waits for it. On another server, call it where that one says that it is
-        about to end; else it begins at the lifespan's end. A second call waits for the first.
+        about to end; else it begins at the lifespan's end. A second call waits for the first, and
+        whoever waits may be cancelled: it goes on.
         `hurried`: asked ten times a second; once it is true, what is left is aborted.
         """
         await self._server.drain(hurried)
