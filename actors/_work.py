@@ -138,6 +138,7 @@ class Worker(ABC):
             if queue:
                 await checkpoint()
             else:
+                item = None  # or an idle actor would keep its last message, and who asked it
                 mailbox.waiter = waiter = new_waiter()
                 try:
                     await waiter

@@ -379,6 +379,7 @@ class Socket:
                             tell(step)
                     except MailboxFull:
                         await self._insist(step)
+                data, step = "", None  # or an idle socket would keep the last it read
         except Disconnected as error:
             self._limit = None  # nothing is left to cut short
             self._gone(error.code)

@@ -232,6 +232,48 @@ def own_objects() -> Counter[str]:
     )
 
 
+class Parcel(Message, weakref=True):
+    pass
+
+
+class Question(Request[int], weakref=True):
+    pass
+
+
+class Idle(Actor):
+    async def on_start(self) -> None:
+        self.seen: list[weakref.ref[Any]] = []
+        self.handled = anyio.Event()
+
+    @receive
+    async def parcel(self, message: Parcel) -> None:
+        self.seen.append(weakref.ref(message))
+        self.handled.set()
+
+    @receive
+    async def question(self, request: Question) -> int:
+        self.seen.append(weakref.ref(request))
+        self.handled.set()
+        return 1
+
+
+@pytest.mark.parametrize("how", ["told", "asked"])
+async def test_an_idle_actor_keeps_nothing_of_what_it_handled(
+    system: ActorSystem, how: str
+) -> None:
+    idle = Idle()
+    ref = await system.spawn(lambda: idle)
+    if how == "told":
+        ref.tell(Parcel())
+    else:
+        await ref.ask(Question())
+    await idle.handled.wait()
+    await anyio.wait_all_tasks_blocked()
+    gc.collect()
+    (seen,) = idle.seen
+    assert seen() is None
+
+
 @pytest.mark.timeout(120)
 async def test_ten_thousand_lives_leave_nothing(
     system: ActorSystem, records: Any, log: Any, count_tasks: Any, anyio_backend: str

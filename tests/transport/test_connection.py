@@ -1,11 +1,13 @@
 """A connection and its messages: order, what comes from actors, heartbeats, and its life."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
-from actors import NotRunning, Reason
+from actors import Message, NotRunning, Reason, receive
 from tests.transport.probe import Private, Probe, Said, application, only, said, say
 from transport import Connection, Settings
 
@@ -116,3 +118,27 @@ def test_heartbeats_come_until_the_socket_closes(house: Any, probe: Any, letters
 
 def test_without_being_asked_for_there_is_no_heartbeat() -> None:
     assert Settings().heartbeat is None
+
+
+class Parcel(Message, weakref=True):
+    pass
+
+
+def test_an_idle_socket_keeps_nothing_of_what_it_read(house: Any) -> None:
+    seen: list[weakref.ref[Any]] = []
+
+    class Idle(Connection):
+        @receive
+        async def parcel(self, message: Parcel) -> None:
+            seen.append(weakref.ref(message))
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": "parcel"})
+        await house.until(lambda: seen)
+        for _ in range(5):  # it goes back to where it waits
+            await asyncio.sleep(0)
+        gc.collect()
+        assert seen[0]() is None
+
+    house(*application(Idle), test)
