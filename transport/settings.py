@@ -107,7 +107,7 @@ class Settings:
     on_crash: OnCrash = OnCrash.RESTART
     """What follows a crash."""
     intensity: Intensity = field(default_factory=Intensity)
-    """More crashes than so many within so long (3 in 5 s) close the socket with 1011 in any case."""
+    """More crashes than so many within so long (3 in 5 s) close the socket with 1011 regardless."""
     on_invalid: OnInvalid = OnInvalid.REPORT
     """What follows a frame that cannot become a message."""
     on_overload: OnOverload = OnOverload.REPORT

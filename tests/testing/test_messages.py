@@ -60,7 +60,9 @@ def test_each_handled_type_is_equally_likely() -> None:
     count()
     assert len(counts) == 8
     del counts[Total]  # the simplest: Hypothesis tries that more often, on purpose
-    assert max(counts.values()) < 2 * min(counts.values()), counts
+    # A type drawn by its size would be far off; how far these are apart depends on how busy the
+    # machine is, by which Hypothesis chooses what to look at again.
+    assert max(counts.values()) < 3 * min(counts.values()), counts
 
 
 def test_failures_shrink_to_the_type_handled_first() -> None:

@@ -66,10 +66,8 @@ class Hang(Message):
     pass
 
 
-class Nap(Message):
-    """Keep the handler busy for so many seconds."""
-
-    seconds: float
+class Hold(Message):
+    """Keep the handler busy until the journal of `gate` has a line."""
 
 
 class Close(Message):
@@ -177,10 +175,10 @@ class Probe(Connection):
         await asyncio.Event().wait()
 
     @receive
-    async def nap(self, message: Nap) -> None:
-        await journal.note(self.who, "nap")
-        await asyncio.sleep(message.seconds)
-        self.send(Said(self.who, "awake"))
+    async def hold(self, message: Hold) -> None:
+        await journal.note(self.who, "held")
+        await journal.lines("gate", 1)
+        self.send(Said(self.who, "released"))
 
     @receive
     async def close_it(self, message: Close) -> None:

@@ -168,12 +168,14 @@ def test_a_thousand_clients_some_stalled_some_busy(
     for client in stalled:
         client.send(type="flood", count=400, size=10_000)
     for client in busy:
-        client.send(type="nap", seconds=2.0)
+        client.send(type="hold")
     for number in range(50):
         http(server, f"/journal/b{number}?count=2")
     http(server, "/publish/tick?times=5", "POST")
     begun = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
+    refusal(server, dial)  # it drains: what the busy have in hand ends only now
+    http(server, "/journal/gate/open", "POST")
     told = [f"tick {number}" for number in range(5)]
     for client in healthy:
         messages, code, _ = client.rest()
@@ -181,7 +183,7 @@ def test_a_thousand_clients_some_stalled_some_busy(
         assert code == 1001
     for client in busy:
         messages, code, _ = client.rest()
-        assert texts(messages) == [*told, "awake", "draining"]
+        assert texts(messages) == [*told, "released", "draining"]
         assert code == 1001
     ended(server, begun, timeout + 3.0)
     for client in stalled:
@@ -197,7 +199,7 @@ def test_new_clients_are_refused_and_told_when_to_come_back(
     server = serve("applications:app", ws=implementation, env={"DRAIN_TIMEOUT": "2"})
     server.harm = ("Exception in ASGI application", "never awaited", "Task exception")
     client = dial(server, "/probe?who=busy").opened()
-    client.send(type="nap", seconds=1.0)
+    client.send(type="hold")
     http(server, "/journal/busy?count=2")
     begun = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
@@ -209,7 +211,8 @@ def test_new_clients_are_refused_and_told_when_to_come_back(
         if line.lower().startswith("retry-after:")
     ]
     assert 1 <= int(seconds) <= 10
-    assert texts(client.rest()[0])[-2:] == ["awake", "draining"]
+    http(server, "/journal/gate/open", "POST")
+    assert texts(client.rest()[0]) == ["released", "draining"]
     ended(server, begun, 4.0)
 
 
