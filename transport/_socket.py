@@ -15,32 +15,23 @@ import asyncio
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from threading import get_ident
 from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 
-from actors import (
-    ActorCrashed,
-    ActorError,
-    Context,
-    Envelope,
-    MailboxFull,
-    Message,
-    Outcome,
-    Reason,
-    Timer,
-    Told,
-)
+from actors import Context, Message, Reason, Timer, Told
 
+from ._intake import Intake
+from ._lane import ClientLane
 from ._roster import Roster
 from ._writer import Writer
-from .codec import Frame, Heartbeat, Missed, Reply
+from .codec import Frame, Heartbeat, Missed
 from .exceptions import CloseCode, CodecError, Disconnected
-from .limits import REPORT_EVERY, Excess, Meter, Window
+from .limits import Window
 from .outbox import PACED, Close, new_outbox
-from .session import Bug, Question, Refusal, Session, Step
+from .session import Session
 from .wire import Wire
 
 SYSTEM_LATER = 0.5
@@ -73,25 +64,21 @@ class Socket:
     """See the module's head."""
 
     __slots__ = (
-        "_answered",
         "_burial",
         "_clock",
         "_context",
         "_crashes",
         "_expiry",
         "_farewell",
-        "_flood",
         "_guard",
         "_heart",
         "_idle",
+        "_intake",
         "_limit",
-        "_meter",
         "_open",
-        "_quiet",
-        "_refused",
+        "_opening",
         "_roster",
         "_thread",
-        "_unreported",
         "_wire",
         "_writer",
         "code",
@@ -106,9 +93,8 @@ class Socket:
         wire: Wire,
         host: "Host",
         session: Session,
-        lane: "ClientLane",
+        lane: ClientLane,
     ) -> None:
-        settings = session.settings
         self.session = session
         self.lane = lane
         self.outbox = new_outbox(session.settings, self)
@@ -119,23 +105,17 @@ class Socket:
         self._roster = host.roster
         self._clock = host.clock
         self._open = False
-        self._answered = ""  # the `error_id` of the last crash that answered a question
+        self._opening: asyncio.Future[None] | None = None  # of who waits for that
         self._context: Context | None = None
         self._limit: asyncio.Timeout | None = None
         self._guard: Timer | None = None
         self._heart: Timer | None = None
         self._burial: Timer | None = None  # while the server has still something to send
         self._idle: Timer | None = None
-        self._quiet = 0  # quarters of the idle timeout in which nothing came
         self._farewell: Close | None = None
         self._thread = get_ident()
         self._expiry: Timer | None = None
-        self._refused = host.refused  # of all sockets of the server
-        self._meter: Meter | None = None  # while there is no bound
-        if settings.message_rate is not None or settings.byte_rate is not None:
-            self._meter = Meter(settings.message_rate, settings.byte_rate)
-        self._flood: Timer | None = None  # while the client has just been told that it is too fast
-        self._unreported = 0  # messages refused since then
+        self._intake = Intake(self, host.clock, host.refused)
         self._crashes: Window | None = None  # from the first one on that it resumes after
 
     @property
@@ -144,9 +124,25 @@ class Socket:
         assert self._context is not None
         return self._context
 
-    def attach(self, context: Context) -> None:
-        """The actor has been spawned."""
+    def attach(self, context: Context) -> bool:
+        """An actor has been made for it; whether it is the first, and no restarted one."""
+        first = self._context is None
         self._context = context
+        return first
+
+    async def opened(self) -> bool:
+        """Wait until it has been accepted; false if it never will be."""
+        if not self._open and self.code is None:
+            self._opening = asyncio.get_running_loop().create_future()
+            await self._opening
+            self._opening = None
+        return self._open
+
+    def turn_away(self) -> None:
+        """It will never be accepted: end its actor, if there is one."""
+        if self._context is not None:
+            self._context.ref.stop()
+            self._gone(CloseCode.ABNORMAL)
 
     # For the behaviour.
 
@@ -172,7 +168,7 @@ class Socket:
 
     def crashed(self, error_id: str) -> None:
         """Tell the client that its actor crashed, under which id the server logged it."""
-        if error_id != self._answered:
+        if not self._intake.has_told(error_id):
             self.tell_client(self.session.crashed(error_id))
 
     def refused(self, error: HTTPException) -> None:
@@ -271,6 +267,7 @@ class Socket:
     async def run(self) -> None:
         """Read until the socket is over, then wait for its actor's end."""
         self._open = True
+        self._tell_opened()
         if self._wire.peer is not None:
             # Ours comes first, where it can: it says so in the log.
             self._wire.peer.bound_silence(self.session.settings.send_timeout + SYSTEM_LATER)
@@ -287,6 +284,10 @@ class Socket:
             self._limit = None
             self._gone(CloseCode.ABNORMAL)
         await self.context.ref.wait()
+
+    def _tell_opened(self) -> None:
+        if self._opening is not None and not self._opening.done():
+            self._opening.set_result(None)
 
     async def flush(self) -> bool:
         """For the write pump: send what is queued, and at last the close."""
@@ -352,102 +353,17 @@ class Socket:
             self._roster.lingering.discard(self)
 
     async def _read(self) -> None:
-        """The read pump: it always reads on, so that a disconnect and pongs are always seen."""
-        wire, session, tell = self._wire, self.session, self.context.ref.tell
-        outbox, meter, now = self.outbox, self._meter, self._clock
+        """The read pump."""
+        wire, intake = self._wire, self._intake
         try:
             while True:
-                for data in await wire.read():
-                    self._quiet = 0
-                    if outbox.close is not None and not outbox.gone:
-                        # Closed, expired or refused: it has no say any more, however slowly it
-                        # reads what comes before the close.
-                        await asyncio.sleep(0)
-                        continue
-                    if meter is not None and not meter.admits(data, at := now()):
-                        self._too_fast(meter, meter.excess(data, at))
-                        await asyncio.sleep(0)  # a flood must not keep others from their turn
-                        continue
-                    if outbox.crowded:
-                        # Frames may be ready without end: let the answers to them go out.
-                        await asyncio.sleep(0)
-                    step = session.take(data)
-                    try:
-                        if isinstance(step, Step):
-                            self._take_step(step)
-                        else:
-                            tell(step)
-                    except MailboxFull:
-                        await self._insist(step)
-                data, step = "", None  # or an idle socket would keep the last it read
+                turn = intake.take(await wire.read())
+                while turn:
+                    await asyncio.sleep(0)
+                    turn = intake.go_on()
         except Disconnected as error:
             self._limit = None  # nothing is left to cut short
             self._gone(error.code)
-
-    def _too_fast(self, meter: Meter, excess: Excess) -> None:
-        """A message was refused: tell the client, but not each time."""
-        self._refused[excess.limit] += 1
-        self._unreported += 1
-        if self._flood is not None:
-            return
-
-        def report_again() -> None:
-            self._flood = None
-            if self._unreported and self.code is None:
-                report(excess._replace(retry_after=meter.wait(self._clock())))
-
-        def report(excess: Excess) -> None:
-            count, self._unreported = self._unreported, 0
-            self._take_step(self.session.flooded(excess, count))
-            self._flood = self.context.call_later(REPORT_EVERY, report_again)
-
-        report(excess)
-
-    async def _insist(self, step: object) -> None:
-        # A burst may be larger than the mailbox: give the actor its turn before refusing.
-        await asyncio.sleep(0)
-        try:
-            if isinstance(step, Step):
-                self._take_step(step)
-            else:
-                self.context.ref.tell(step)
-        except MailboxFull:
-            self._take_step(self.session.overloaded(step))
-
-    def _take_step(self, step: Step) -> None:
-        """Do it; raises `MailboxFull` for a question."""
-        if isinstance(step, Question):
-            self._ask(step)
-        elif isinstance(step, Bug):
-            error_id = self.context.log("error", "a message cannot be made", step.error)
-            self._take_step(self.session.unmade(error_id))
-        elif isinstance(step, Refusal) and self.outbox.close is None:
-            if step.error is not None:
-                self.tell_client(step.error)
-            if step.close is not None:
-                self.outbox.finish(step.close)
-
-    def _ask(self, question: Question) -> None:
-        answering = _Answering(self, question.id)
-        timeout = self.session.settings.ask_timeout
-        outcome = self.context.ask_waking(question.request, timeout, answering)
-        answering.outcome = outcome
-        if outcome.done:
-            self.answer(question.id, outcome)
-
-    def answer(self, identifier: str | int, outcome: Outcome) -> None:
-        """Send the answer to a client's request."""
-        try:
-            self.send(Reply(id=identifier, value=outcome.result()))
-        except ActorError as error:
-            if isinstance(error, ActorCrashed):
-                self._answered = error.error_id
-            self.tell_client(self.session.failed(error, identifier))
-        except HTTPException as error:
-            self.tell_client(self.session.refused(error, identifier))
-        except CodecError as error:
-            error_id = self.context.log("error", "a reply cannot be encoded", error)
-            self.tell_client(self.session.crashed(error_id, identifier))
 
     def _beat(self) -> None:
         every = self.session.settings.heartbeat
@@ -460,10 +376,10 @@ class Socket:
         timeout = self.session.settings.idle_timeout
         if timeout is None:
             return
-        if self._quiet >= IDLE_QUARTERS:
+        if self._intake.quiet >= IDLE_QUARTERS:
             self.outbox.finish(Close(CloseCode.IDLE, f"nothing came for {timeout:g} s"))
             return
-        self._quiet += 1
+        self._intake.quiet += 1
         self._idle = self.context.call_later(timeout / IDLE_QUARTERS, self._check_idle)
 
     def _gone(self, code: int) -> None:
@@ -471,7 +387,9 @@ class Socket:
         if self.code is not None:
             return
         self.code = code
-        timers = self._guard, self._heart, self._idle, self._expiry, self._flood
+        self._tell_opened()
+        self._intake.stop()
+        timers = self._guard, self._heart, self._idle, self._expiry
         for timer in timers:
             if timer is not None:
                 timer.cancel()
@@ -488,47 +406,3 @@ class Socket:
 
 async def _tell_of_drain(actor: Any) -> None:
     await actor.on_drain()
-
-
-class _Answering:
-    """Stands where a task would await an ask: answers the client when the ask has ended."""
-
-    __slots__ = ("_id", "_socket", "outcome")
-
-    def __init__(self, socket: Socket, identifier: str | int) -> None:
-        self._socket = socket
-        self._id = identifier
-        self.outcome: Outcome | None = None
-
-    def done(self) -> bool:
-        return False
-
-    def set_result(self, result: None, /) -> None:
-        if self.outcome is not None:
-            self._socket.answer(self._id, self.outcome)
-
-
-class ClientLane:
-    """How a group reaches the clients of one route: encoded once, appended to each outbox.
-
-    Members whose class handles the message's type get it in their mailbox instead.
-    """
-
-    def __init__(self, session: Session, types: Sequence[type]) -> None:
-        self._session = session
-        self._codec = session.codec
-        self._types = tuple(types)
-
-    def prepare(self, envelope: Envelope) -> None:
-        if not isinstance(envelope.message, self._types):
-            self._codec.frame(envelope)
-            self._session.key(envelope.message)
-
-    def deliver(self, envelope: Envelope, members: Collection[Socket]) -> None:
-        if isinstance(envelope.message, self._types):
-            envelope.deliver([socket.context.mailbox for socket in members])
-            return
-        frame = self._codec.frame(envelope)
-        key = self._session.key(envelope.message)
-        for socket in members:
-            socket.outbox.put(frame, key)

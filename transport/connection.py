@@ -49,7 +49,7 @@ class Connection(Actor):
     # Callbacks: override what you need.
 
     async def on_connect(self) -> None:
-        """Called once, when the socket has been accepted, before the client's first message."""
+        """Called once, when the socket has been accepted, before its first message of anybody."""
 
     async def on_drain(self) -> None:
         """Called when the server begins to take its leave, behind what is queued.
@@ -158,7 +158,9 @@ class Connection(Actor):
 
     def __attach__(self, context: Context) -> None:
         super().__attach__(context)
-        self.__own__.attach(context)
+        if self.__own__.attach(context):
+            # Before anybody knows of it: what it is told is handled after `on_connect`.
+            context.call(Connection.__connected__)
 
     def __membership__(self) -> tuple[Lane, Socket]:
         socket = self.__own__
@@ -190,14 +192,17 @@ class Connection(Actor):
         return Directive.RESUME if socket.may_resume() else Directive.STOP
 
     async def __connected__(self) -> None:
-        self.__own__.connected = True
+        socket = self.__own__
+        if not await socket.opened():
+            return
+        socket.connected = True
         try:
             await self.on_connect()
         except AnyHTTPException as error:
             code = _APPLICATION + error.status_code
             if code not in _APPLICATIONS:
                 code = CloseCode.INTERNAL_ERROR
-            self.__own__.close(Close.cut(code, text_of(error.detail)))
+            socket.close(Close.cut(code, text_of(error.detail)))
 
     @classmethod
     def __has_end__(cls) -> bool:

@@ -20,8 +20,9 @@ from actors import (
     handlers_of,
 )
 
+from ._lane import ClientLane
 from ._server import Server, server_of
-from ._socket import ClientLane, Socket
+from ._socket import Socket
 from .codec import Codec, SocketCodec, codecs_for
 from .connection import Connection
 from .exceptions import Disconnected
@@ -128,37 +129,23 @@ class Route:
             actor.__handshake__ = websocket
             return actor
 
-        async with server.starting():
-            await self._spawn(server.system, factory, websocket, settings)
-        server.roster.add(socket)
+        accepted = False
         try:
-            await self._run(server, websocket, wire, socket, subprotocol)
-        finally:
-            server.roster.remove(socket)
-
-    async def _run(
-        self,
-        server: Server,
-        websocket: WebSocket,
-        wire: PlainWire,
-        socket: Socket,
-        subprotocol: str | None,
-    ) -> None:
-        """Accept the socket, whose actor has started, and read until it is over."""
-        connected = False
-        try:
+            async with server.starting():
+                await self._spawn(server.system, factory, websocket, settings)
+            server.roster.add(socket)
             if not self._keep_dependencies:
                 await _close_dependencies(websocket)
             server.gate.check_open()  # the start may have taken its time
             await wire.accept(subprotocol)
-            connected = True
+            accepted = True
+            await socket.run()
         except Disconnected:
-            return
+            return  # the client went before it was accepted
         finally:
-            if not connected:
-                socket.context.ref.stop()
-        socket.context.call(Connection.__connected__)
-        await socket.run()
+            if not accepted:
+                socket.turn_away()
+            server.roster.remove(socket)
 
     def _session(self, codec: SocketCodec, settings: Settings) -> tuple[Session, ClientLane]:
         key = codec, settings

@@ -3,6 +3,7 @@
 from mutant import edit, mutant
 
 OUTBOX, SOCKET, DRAIN = "transport/outbox.py", "transport/_socket.py", "transport/drain.py"
+INTAKE = "transport/_intake.py"
 TESTS = "tests/transport/test_"
 
 MUTANTS = [
@@ -89,13 +90,13 @@ MUTANTS = [
     mutant(
         "silence has no end",
         "a client that says nothing is closed",
-        edit(SOCKET, "        self._quiet += 1\n", ""),
+        edit(SOCKET, "        self._intake.quiet += 1\n", ""),
         TESTS + "idle.py::test_a_client_that_says_nothing_is_closed_with_4408",
     ),
     mutant(
         "speech does not count",
         "a client that says something stays",
-        edit(SOCKET, "                    self._quiet = 0\n", ""),
+        edit(INTAKE, "        self.quiet = 0\n        self._rest", "        self._rest"),
         TESTS + "idle.py::test_a_client_that_says_something_now_and_then_stays",
     ),
     mutant(
@@ -167,9 +168,9 @@ MUTANTS = [
         "the expired go on",
         "what a client sends once its socket is to be closed is not handled",
         edit(
-            SOCKET,
-            "                    if outbox.close is not None and not outbox.gone:\n",
-            "                    if outbox.close is not None and outbox.gone:\n",
+            INTAKE,
+            "            if outbox.close is not None and not outbox.gone:\n",
+            "            if outbox.close is not None and outbox.gone:\n",
         ),
         TESTS + "close.py::test_what_comes_after_a_close_is_not_handled",
     ),

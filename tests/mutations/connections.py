@@ -27,7 +27,7 @@ MUTANTS = [
         "encoded for each client",
         "a publish is encoded once for each codec",
         edit(
-            "transport/_socket.py",
+            "transport/_lane.py",
             "            socket.outbox.put(frame, key)",
             "            frame = self._codec.frame(Envelope(envelope.message))\n"
             "            socket.outbox.put(frame, key)",
@@ -38,7 +38,7 @@ MUTANTS = [
         "a publish wakes no behaviour",
         "a class that handles what is published gets it in its mailbox",
         edit(
-            "transport/_socket.py",
+            "transport/_lane.py",
             "        if isinstance(envelope.message, self._types):",
             "        if not members:",
         ),
@@ -50,10 +50,8 @@ MUTANTS = [
         "on_connect runs once, whatever restarts",
         edit(
             "transport/connection.py",
-            "        self.__own__.attach(context)\n",
-            "        self.__own__.attach(context)\n"
-            "        if self.__own__.connected:\n"
-            "            context.call(type(self).on_connect)\n",
+            "        if self.__own__.attach(context):\n",
+            "        if self.__own__.attach(context) or True:\n",
         ),
         "tests/transport/test_crashes.py"
         "::test_a_crash_is_told_under_the_id_in_the_log_and_leaves_fresh_state",
@@ -63,10 +61,11 @@ MUTANTS = [
         "a full mailbox never stops reading",
         edit(
             "transport/_socket.py",
-            "                self.context.ref.tell(step)\n        except MailboxFull:",
-            "                while self.context.mailbox.room <= len(self.context.mailbox.queue):\n"
-            "                    await asyncio.sleep(0.01)\n"
-            "                self.context.ref.tell(step)\n        except MailboxFull:",
+            "                    turn = intake.go_on()\n",
+            "                    mailbox = self.context.mailbox\n"
+            "                    while mailbox.room <= len(mailbox.queue):\n"
+            "                        await asyncio.sleep(0.01)\n"
+            "                    turn = intake.go_on()\n",
         ),
         "tests/transport/test_overload.py::test_a_busy_actors_full_mailbox_refuses_the_newest",
     ),
@@ -80,5 +79,23 @@ MUTANTS = [
         ),
         "tests/transport/test_crashes.py"
         "::test_a_crash_is_told_under_the_id_in_the_log_and_leaves_fresh_state",
+    ),
+    mutant(
+        "who is told early handles it early",
+        "what it is told before the accept is handled after on_connect",
+        edit(
+            "transport/connection.py",
+            "            context.call(Connection.__connected__)\n",
+            "            context.call_later(0.0, lambda: context.call(Connection.__connected__))\n",
+        ),
+        "tests/transport/test_connection.py"
+        "::test_what_is_told_before_the_accept_is_handled_after_on_connect",
+    ),
+    mutant(
+        "who is refused loses what was sent",
+        "each frame sent is received by the client or is a dead letter",
+        edit("transport/_socket.py", "            self._gone(CloseCode.ABNORMAL)\n\n", "\n"),
+        "tests/transport/test_connection.py"
+        "::test_what_was_sent_to_a_client_that_is_refused_is_a_dead_letter",
     ),
 ]

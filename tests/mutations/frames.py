@@ -2,7 +2,7 @@
 
 from mutant import edit, mutant
 
-CODEC, SOCKET, SESSION = "transport/codec.py", "transport/_socket.py", "transport/session.py"
+CODEC, INTAKE, SESSION = "transport/codec.py", "transport/_intake.py", "transport/session.py"
 FUZZ = (
     "tests/transport/test_fuzz.py::test_each_frame_has_its_answer_and_a_neighbour_notices_nothing"
 )
@@ -32,9 +32,9 @@ MUTANTS = [
         "an error frame is swallowed now and then",
         "each bad frame is answered",
         edit(
-            SOCKET,
+            INTAKE,
             "            if step.error is not None:\n",
-            "            if step.error is not None and len(self.outbox.queue) < 5:\n",
+            "            if step.error is not None and len(owner.outbox.queue) < 5:\n",
         ),
         FUZZ,
     ),

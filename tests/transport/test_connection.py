@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 import pytest
+from fastapi import HTTPException
 
 from actors import Message, NotRunning, Reason, receive
 from tests.transport.probe import Private, Probe, Said, application, only, said, say
@@ -70,6 +71,44 @@ def test_messages_sent_before_the_accept_come_after_it(house: Any) -> None:
         assert [await peer.receive() for _ in texts] == [said(text) for text in texts]
 
     house(*application(Early), test)
+
+
+def test_what_is_told_before_the_accept_is_handled_after_on_connect(house: Any) -> None:
+    class Early(Connection):
+        async def on_start(self) -> None:
+            self.ref.tell(Private("told in on_start"))
+
+        async def on_connect(self) -> None:
+            self.send(Said("from on_connect"))
+
+        @receive(wire=False)
+        async def private(self, message: Private) -> None:
+            self.send(Said(message.text))
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        texts = ["from on_connect", "told in on_start"]
+        assert [await peer.receive() for _ in texts] == [said(text) for text in texts]
+
+    house(*application(Early), test)
+
+
+def test_what_was_sent_to_a_client_that_is_refused_is_a_dead_letter(
+    house: Any, letters: Any
+) -> None:
+    class Picky(Connection):
+        async def on_start(self) -> None:
+            self.send(Said("never sent"))
+            raise HTTPException(403)
+
+    async def test(house: Any) -> None:
+        peer = house.dial("/probe")
+        with pytest.raises(Exception, match="403"):
+            await peer.open()
+        (letter,) = letters.letters
+        assert (letter.message, letter.reason) == (Said("never sent"), Reason.CLIENT_GONE)
+
+    house(*application(Picky, instruments=[letters]), test)
 
 
 def test_a_class_that_only_sends_takes_no_frames(house: Any) -> None:

@@ -1,0 +1,200 @@
+"""The intake: what comes of the frames of one client.
+
+Plain code: whoever reads hands each burst to `take`, and while that says so, gives all others a
+turn and calls `go_on`. It never waits and never stops taking, so that a disconnect and pongs are
+always seen, whatever the actor does.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from starlette.exceptions import HTTPException
+
+from actors import ActorCrashed, ActorError, Context, MailboxFull, Message, Outcome, Timer, Told
+
+from .codec import Data, Reply
+from .exceptions import CodecError
+from .limits import REPORT_EVERY, Excess, Meter
+from .outbox import Outbox
+from .session import Bug, Question, Refusal, Session, Step
+
+
+class Owner(Protocol):
+    """What an intake has of the socket it belongs to."""
+
+    session: Session
+    outbox: Outbox
+    code: int | None
+    """The close code, once the socket is over."""
+
+    @property
+    def context(self) -> Context: ...
+
+    def send(self, message: object) -> Told:
+        """Queue a message for the client; raises `CodecError`."""
+        ...
+
+    def tell_client(self, message: Message) -> None:
+        """The same for one of the transport's own; it raises nothing."""
+
+
+class Intake:
+    """See the module's head. `refused`: how often something was, by the setting that says so."""
+
+    __slots__ = (
+        "_answered",
+        "_clock",
+        "_flood",
+        "_meter",
+        "_owner",
+        "_refused",
+        "_rest",
+        "_unplaced",
+        "_unreported",
+        "quiet",
+    )
+
+    def __init__(self, owner: Owner, clock: Callable[[], float], refused: Counter[str]) -> None:
+        self.quiet = 0
+        """Counted up by who watches for idle clients; 0 since something came."""
+        self._owner = owner
+        self._clock = clock
+        self._refused = refused
+        self._rest: Iterator[Data] = iter(())  # of the burst in hand
+        self._unplaced: object = None  # what the mailbox had no room for, before a second try
+        self._answered = ""  # the `error_id` of the last crash that answered a question
+        self._meter: Meter | None = None  # while there is no bound
+        settings = owner.session.settings
+        if settings.message_rate is not None or settings.byte_rate is not None:
+            self._meter = Meter(settings.message_rate, settings.byte_rate)
+        self._flood: Timer | None = None  # while the client has just been told that it is too fast
+        self._unreported = 0  # messages refused since then
+
+    def take(self, burst: Iterable[Data]) -> bool:
+        """Take a burst of frames. True: give all others a turn, then `go_on`."""
+        self.quiet = 0
+        self._rest = iter(burst)
+        return self.go_on()
+
+    def go_on(self) -> bool:
+        """Take the rest of the burst; what it returns is as with `take`."""
+        owner, meter = self._owner, self._meter
+        outbox, take, tell = owner.outbox, owner.session.take, owner.context.ref.tell
+        if self._unplaced is not None:
+            self._insist()
+        for data in self._rest:
+            if outbox.close is not None and not outbox.gone:
+                # Closed, expired or refused: it has no say any more, however slowly it reads what
+                # comes before the close.
+                return True
+            if meter is not None and not meter.admits(data, at := self._clock()):
+                self._too_fast(meter, meter.excess(data, at))
+                return True  # a flood must not keep others from their turn
+            step = take(data)
+            try:
+                if isinstance(step, Step):
+                    self._do(step)
+                else:
+                    tell(step)
+            except MailboxFull:
+                # A burst may be larger than the mailbox: the actor has its turn before refusing.
+                self._unplaced = step
+                return True
+            if outbox.crowded:
+                return True  # let the answers go out: frames may be ready without end
+        return False
+
+    def stop(self) -> None:
+        """The socket is over."""
+        if self._flood is not None:
+            self._flood.cancel()
+
+    def has_told(self, error_id: str) -> bool:
+        """Whether the client knows of that crash, as the answer to a question."""
+        return error_id == self._answered
+
+    def _insist(self) -> None:
+        step, self._unplaced = self._unplaced, None
+        try:
+            if isinstance(step, Step):
+                self._do(step)
+            else:
+                self._owner.context.ref.tell(step)
+        except MailboxFull:
+            self._do(self._owner.session.overloaded(step))
+
+    def _do(self, step: Step) -> None:
+        """What is called for; raises `MailboxFull` for a question."""
+        owner = self._owner
+        if isinstance(step, Question):
+            self._ask(step)
+        elif isinstance(step, Bug):
+            error_id = owner.context.log("error", "a message cannot be made", step.error)
+            self._do(owner.session.unmade(error_id))
+        elif isinstance(step, Refusal) and owner.outbox.close is None:
+            if step.error is not None:
+                owner.tell_client(step.error)
+            if step.close is not None:
+                owner.outbox.finish(step.close)
+
+    def _too_fast(self, meter: Meter, excess: Excess) -> None:
+        """A message was refused: tell the client, but not each time."""
+        self._refused[excess.limit] += 1
+        self._unreported += 1
+        if self._flood is not None:
+            return
+
+        def report_again() -> None:
+            self._flood = None
+            if self._unreported and self._owner.code is None:
+                report(excess._replace(retry_after=meter.wait(self._clock())))
+
+        def report(excess: Excess) -> None:
+            count, self._unreported = self._unreported, 0
+            self._do(self._owner.session.flooded(excess, count))
+            self._flood = self._owner.context.call_later(REPORT_EVERY, report_again)
+
+        report(excess)
+
+    def _ask(self, question: Question) -> None:
+        owner = self._owner
+        answering = _Answering(self, question.id)
+        timeout = owner.session.settings.ask_timeout
+        outcome = owner.context.ask_waking(question.request, timeout, answering)
+        answering.outcome = outcome
+        if outcome.done:
+            self.answer(question.id, outcome)
+
+    def answer(self, identifier: str | int, outcome: Outcome) -> None:
+        """Send the answer to a client's request."""
+        owner = self._owner
+        try:
+            owner.send(Reply(id=identifier, value=outcome.result()))
+        except ActorError as error:
+            if isinstance(error, ActorCrashed):
+                self._answered = error.error_id
+            owner.tell_client(owner.session.failed(error, identifier))
+        except HTTPException as error:
+            owner.tell_client(owner.session.refused(error, identifier))
+        except CodecError as error:
+            error_id = owner.context.log("error", "a reply cannot be encoded", error)
+            owner.tell_client(owner.session.crashed(error_id, identifier))
+
+
+class _Answering:
+    """Stands where a task would await an ask: answers the client when the ask has ended."""
+
+    __slots__ = ("_id", "_intake", "outcome")
+
+    def __init__(self, intake: Intake, identifier: str | int) -> None:
+        self._intake = intake
+        self._id = identifier
+        self.outcome: Outcome | None = None
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: None, /) -> None:
+        if self.outcome is not None:
+            self._intake.answer(self._id, self.outcome)
