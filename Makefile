@@ -20,7 +20,7 @@ check: .venv/dev ## format, lint and types
 	$(BIN)/pyright
 
 bench: .venv/dev ## all benchmarks
-	for name in mailbox ask spawn echo fanout memory; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in mailbox ask spawn echo fanout stall memory; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -8,6 +8,7 @@ Run one with ``python -m benchmarks.NAME``; ``--quick``, ``--rounds N`` and ``--
 ``spawn``             whole lives: start, one message, stop
 ``echo``              WebSocket messages a second, 64 connections, 1 and 32 in flight on each
 ``fanout``            a room of 500: deliveries a second, and the time until the last member has one
+``stall``             what a room notices of one client that reads nothing
 ``memory``            what an idle WebSocket connection costs the server
 ====================  ==========================================================================
 

@@ -152,8 +152,13 @@ class Pace:
 
 
 @contextlib.contextmanager
-def _selecting(connected: Sequence[Client]) -> Generator[Callable[[], list[Client]], None, None]:
-    """A function that waits for replies and returns the clients that have some."""
+def _selecting(
+    connected: Sequence[Client],
+) -> Generator[Callable[..., list[Client]], None, None]:
+    """A function that waits for replies and returns the clients that have some.
+
+    Given a time of the clock to wait for, it may return none; else that is a BrokenReply.
+    """
     with selectors.DefaultSelector() as selector:
         for client in connected:
             # Blocking without a timeout: only read when readable, and what is written always
@@ -161,9 +166,10 @@ def _selecting(connected: Sequence[Client]) -> Generator[Callable[[], list[Clien
             client.socket.settimeout(None)
             selector.register(client.socket, selectors.EVENT_READ, client)
 
-        def ready() -> list[Client]:
-            events = selector.select(PATIENCE)
-            if not events:
+        def ready(until: float | None = None) -> list[Client]:
+            patience = PATIENCE if until is None else max(0.0, until - perf_counter())
+            events = selector.select(patience)
+            if not events and until is None:
                 raise BrokenReply(f"no reply within {PATIENCE:.0f} s")
             return [key.data for key, _ in events]
 
@@ -216,6 +222,46 @@ def lone(publisher: Client, members: Sequence[Client], frame: bytes) -> float:
             for client in ready():
                 due -= client.read()
         return perf_counter() - begun
+
+
+def paced(
+    publisher: Client,
+    members: Sequence[Client],
+    frame: bytes,
+    pause: float,
+    over: Callable[[], bool],
+) -> list[float]:
+    """Publish every `pause` seconds until it is `over`; returns the seconds that each message took
+    to each member.
+
+    Each member must get each message exactly once, or BrokenReply is raised.
+    """
+    waits: list[float] = []
+    sent: list[float] = []
+    for client in members:
+        client.due = 0
+    with _selecting(members) as ready:
+        begun = perf_counter()
+        while not over():
+            if perf_counter() >= begun + len(sent) * pause:
+                sent.append(perf_counter())
+                publisher.socket.sendall(frame)
+            _note(ready(begun + len(sent) * pause), sent, waits)
+        deadline = perf_counter() + PATIENCE
+        while len(waits) < len(sent) * len(members):
+            if perf_counter() >= deadline:
+                raise BrokenReply("some members did not get all messages")
+            _note(ready(deadline), sent, waits)
+    return waits
+
+
+def _note(ready: list[Client], sent: list[float], waits: list[float]) -> None:
+    for client in ready:
+        for _ in range(client.read()):
+            if -client.due == len(sent):
+                raise BrokenReply("a message that was not published")
+            waits.append(perf_counter() - sent[-client.due])
+            client.due -= 1
 
 
 def fan_out(

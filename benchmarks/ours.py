@@ -1,5 +1,7 @@
 """The same endpoints on Greenroom, with all its defaults, but for how fast a client may be."""
 
+from dataclasses import replace
+
 from fastapi import FastAPI
 
 from actors import Message, receive
@@ -7,6 +9,8 @@ from transport import Connection, Rate, Settings, Sockets
 
 ROOM = "benchmark"
 FAST = Settings(message_rate=Rate(1e9, burst=1e9))  # counted, and never too fast
+SEND_TIMEOUT = 3.0
+"""Seconds that a send may take in `stall`."""
 
 
 class Say(Message):
@@ -62,8 +66,26 @@ class Member(Connection):
         )
 
 
+class Fill(Message):
+    """Asks for so many MiB."""
+
+    count: int
+
+
+class Stalling(Member):
+    """A member who may have itself sent more than it reads."""
+
+    @receive
+    async def fill(self, message: Fill) -> None:
+        for _ in range(message.count):
+            self.send(b"." * 2**20)  # not zeros, for which the system takes no memory
+
+
 echo = FastAPI()
 Sockets(echo, settings=FAST).add("/ws/{client_id}", Echo)
 
 room = FastAPI()
 Sockets(room, settings=FAST).add("/ws/{client_id}", Member)
+
+stall = FastAPI()
+Sockets(stall, settings=replace(FAST, send_timeout=SEND_TIMEOUT)).add("/ws/{client_id}", Stalling)

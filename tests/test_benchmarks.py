@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 50.0
-NAMES = ["mailbox", "ask", "spawn", "echo", "fanout", "memory"]
+NAMES = ["mailbox", "ask", "spawn", "echo", "fanout", "stall", "memory"]
 
 
 @pytest.mark.parametrize("name", NAMES)
