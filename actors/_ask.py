@@ -33,12 +33,15 @@ class Party(Protocol):
 class Ask(Generic[R]):
     """Await it for the reply. It ends in one of four ways: answered, failed, timed out, given up.
 
-    The first to come wins; the others find `done`.
+    The first to come wins; the others find `done`. It is given up when of the tasks that await it
+    the last is cancelled.
     """
 
     __slots__ = (
+        "_awaited",
         "_deadlines",
         "_error",
+        "_more",
         "_reply",
         "_target",
         "_timeout",
@@ -65,6 +68,8 @@ class Ask(Generic[R]):
         self.place: tuple[Mailbox, Waiting] | None = None
         self.tick = 0
         self._waiter = waiter
+        self._awaited = 0  # by so many tasks
+        self._more: list[Waiter] | None = None  # of all but the first of them
         self._timeout = timeout
         self._deadlines = deadlines
         self._target = target
@@ -101,6 +106,16 @@ class Ask(Generic[R]):
             self._deadlines.discard(self)
         if not self._waiter.done():
             self._waiter.set_result(None)
+        for waiter in self._more or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _new_waiter(self) -> Waiter:
+        # Each has its own: to cancel a task cancels what it awaits.
+        waiter = self._target.mailbox.new_waiter()
+        self._more = self._more or []
+        self._more.append(waiter)
+        return waiter
 
     def _leave_line(self) -> None:
         # One that still waits for room in the mailbox was never told.
@@ -116,12 +131,15 @@ class Ask(Generic[R]):
             if asker is not None:
                 self._check_cycle(asker)
                 asker.awaits = self
+            waiter = self._new_waiter() if self._awaited else self._waiter
+            self._awaited += 1
             try:
-                yield from self._waiter.__await__()
+                yield from waiter.__await__()
             finally:
+                self._awaited -= 1
                 if asker is not None:
                     asker.awaits = None
-                if not self.done:  # the asker was cancelled
+                if not (self.done or self._awaited):  # who awaited it was cancelled
                     self._leave_line()
                     self._error = ActorError("given up: the task that awaited it was cancelled")
                     self._end()

@@ -276,6 +276,28 @@ async def test_two_tasks_may_await_one_ask(system: ActorSystem) -> None:
     assert answers == ["late or not"] * 2
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_of_two_tasks_that_await_one_ask_one_may_be_cancelled(
+    system: ActorSystem, first: bool
+) -> None:
+    busy = await held(await system.spawn(Answering))
+    answers: list[str] = []
+    scopes = [anyio.CancelScope(), anyio.CancelScope()]
+
+    async def wait(scope: anyio.CancelScope) -> None:
+        with scope:
+            answers.append(await busy.asked)
+
+    async with anyio.create_task_group() as tasks:
+        for scope in scopes:
+            tasks.start_soon(wait, scope)
+            await anyio.wait_all_tasks_blocked()
+        scopes[not first].cancel()
+        await anyio.wait_all_tasks_blocked()
+        busy.gate.set()
+    assert answers == ["late or not"]
+
+
 @pytest.mark.parametrize("how", ["timeout", "cancel"])
 async def test_an_ask_that_waited_for_room_and_gave_up_never_asked(
     system: ActorSystem, records: Any, how: str

@@ -98,8 +98,8 @@ MUTANTS = [
         "after a cancelled caller nothing remains",
         edit(
             "_ask.py",
-            "                if not self.done:  # the asker was cancelled",
-            "                if self.place is not None and not self.done:",
+            "                if not (self.done or self._awaited):  # who awaited it was cancelled",
+            "                if self.place is not None and not (self.done or self._awaited):",
         ),
         "ask.py::test_a_cancelled_asker_leaves_nothing",
     ),
@@ -193,5 +193,17 @@ MUTANTS = [
             "",
         ),
         "cycles.py::test_who_is_interrupted_waits_for_nobody",
+    ),
+    mutant(
+        "tasks share what they await",
+        "of two tasks that await one ask, one may be cancelled",
+        edit("_ask.py", "self._new_waiter() if self._awaited else self._waiter", "self._waiter"),
+        "ask.py::test_of_two_tasks_that_await_one_ask_one_may_be_cancelled",
+    ),
+    mutant(
+        "the first to leave gives it up",
+        "of two tasks that await one ask, one may be cancelled",
+        edit("_ask.py", "if not (self.done or self._awaited):", "if not self.done:"),
+        "ask.py::test_of_two_tasks_that_await_one_ask_one_may_be_cancelled",
     ),
 ]

@@ -312,9 +312,7 @@ def test_one_worker_is_not_warned_of(server: Any) -> None:
 
 def test_pings_are_answered_while_a_handler_is_busy(serve: Any, implementation: str) -> None:
     """A healthy client behind a busy handler is not closed by the server's keepalive."""
-    server = serve(
-        "applications:app", ws=implementation, ws_ping_interval=1.0, ws_ping_timeout=1.0
-    )
+    server = serve("applications:app", ws=implementation, ws_ping_interval=1.0, ws_ping_timeout=1.0)
     with connect(server.ws_url + "/probe?who=busy") as client:
         client.send(json.dumps({"type": "hold"}))
         journal(server, "busy", 2)
