@@ -3,7 +3,7 @@
 The ASGI task reads (`run`), the server's write pump sends what is queued (`flush`), and the actor
 has its own task in the system. Each may be the first to end:
 
-    the client goes    `_read` hears of it    -> the actor drains, `on_disconnect` runs
+    the client goes    `run` hears of it      -> the actor drains, `on_disconnect` runs
     the actor ends     `actor_ended`          -> the outbox is flushed, the socket closed
     the actor closes   `Outbox.finish`        -> as if the client had gone, with that code
     the client stalls  `_check_progress`      -> the connection is aborted, as if it had gone
@@ -277,7 +277,10 @@ class Socket:
         self._check_idle()
         try:
             async with asyncio.timeout(None) as self._limit:
-                await self._read()
+                await self._wire.pump(self._intake)
+        except Disconnected as error:
+            self._limit = None  # nothing is left to cut short
+            self._gone(error.code)
         except TimeoutError:
             pass  # it was over before the server said so: see `_gone`
         finally:
@@ -351,19 +354,6 @@ class Socket:
         if burial is not None:
             burial.cancel()
             self._roster.lingering.discard(self)
-
-    async def _read(self) -> None:
-        """The read pump."""
-        wire, intake = self._wire, self._intake
-        try:
-            while True:
-                turn = intake.take(await wire.read())
-                while turn:
-                    await asyncio.sleep(0)
-                    turn = intake.go_on()
-        except Disconnected as error:
-            self._limit = None  # nothing is left to cut short
-            self._gone(error.code)
 
     def _beat(self) -> None:
         every = self.session.settings.heartbeat

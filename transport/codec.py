@@ -76,24 +76,30 @@ class Frame(msgspec.Struct, eq=False):
     """
 
     message: object
-    event: dict[str, Any]
-    """The ASGI event, so that a whole group shares one."""
+    payload: bytes
     size: int
-    """Bytes."""
+    """Bytes of the payload."""
+    text: bool
+    """Whether it is a text frame."""
+    _event: dict[str, Any] | None = None
 
     @property
-    def data(self) -> Data:
-        """What goes over the wire."""
-        text: str | None = self.event.get("text")
-        return self.event["bytes"] if text is None else text
+    def event(self) -> dict[str, Any]:
+        """The ASGI event, so that a whole group shares one."""
+        event = self._event
+        if event is None:
+            event = self._event = {"type": "websocket.send"}
+            if self.text:
+                event["text"] = self.payload.decode()
+            else:
+                event["bytes"] = self.payload
+        return event
 
 
-def framed(message: object, data: Data) -> Frame:
-    """The frame that carries a message as `data`."""
-    if isinstance(data, str):
-        size = len(data) if data.isascii() else len(data.encode(errors="surrogatepass"))
-        return Frame(message, {"type": "websocket.send", "text": data}, size)
-    return Frame(message, {"type": "websocket.send", "bytes": data}, len(data))
+def framed(message: object, data: Data, *, text: bool) -> Frame:
+    """The frame that carries a message as `data`. Raises `UnicodeEncodeError`."""
+    payload = data.encode() if isinstance(data, str) else data
+    return Frame(message, payload, len(payload), text)
 
 
 class Codec(Protocol):
@@ -317,6 +323,7 @@ class SocketCodec:
         "_encode",
         "_ids",
         "_key",
+        "_speaks_text",
         "binary",
         "binary_is_deeper",
         "requests",
@@ -352,7 +359,9 @@ class SocketCodec:
         self._ids = {codec.kind: codec.decoder([RequestId]) for codec in structured if requests}
         # Errors and the like have to be told on text and raw sockets too: there, as JSON.
         speaking = structured[0] if structured else Json()
-        self._encode = speaking.encode
+        # A text that goes out as bytes need not be one in between.
+        self._encode = _ENCODE_JSON if type(speaking) is Json else speaking.encode
+        self._speaks_text = speaking.kind == "text"
         # Ours have no state: what is published to several routes is encoded once for all of them.
         ours = type(speaking) in (Json, MessagePack)
         self._key: object = type(speaking) if ours else speaking.encode
@@ -368,11 +377,9 @@ class SocketCodec:
         Raises `CodecError` for what cannot be encoded.
         """
         try:
-            if not isinstance(message, (str, bytes)):  # as a union it would take thrice as long
-                return framed(message, self._encode(message))
-            if isinstance(message, str) and not message.isascii():
-                message.encode()  # the server will: a lone surrogate must fail here, not there
-            return framed(message, message)
+            if isinstance(message, (str, bytes)):  # as a union it would take thrice as long
+                return framed(message, message, text=isinstance(message, str))
+            return framed(message, self._encode(message), text=self._speaks_text)
         except Exception as error:  # an unset field, say, is an AttributeError
             raise CodecError(f"cannot encode {type(message).__name__}: {error}") from error
 

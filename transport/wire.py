@@ -1,11 +1,12 @@
-"""The port to the server: read a burst of frames, write what is queued, close.
+"""The port to the server: have what comes taken, write what is queued, close.
 
 `PlainWire` drives any ASGI server through Starlette's `WebSocket`. There a burst in is one frame,
 and each frame out is a `send`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import NoReturn, Protocol
 
 from starlette.types import Receive, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -20,6 +21,18 @@ TURN = 128
 handle messages in a turn, so that answers go out as fast as they come."""
 
 
+class Intake(Protocol):
+    """Who takes what comes."""
+
+    def take(self, burst: Iterable[Data]) -> bool:
+        """Take a burst of frames. True: give all others a turn, then `go_on`."""
+        ...
+
+    def go_on(self) -> bool:
+        """Take the rest of it; what it returns is as with `take`."""
+        ...
+
+
 class Wire(Protocol):
     """What a socket needs of its server. Each method raises `Disconnected` when it is too late;
     any other error is one of the server's."""
@@ -31,8 +44,9 @@ class Wire(Protocol):
         """Finish the handshake."""
         ...
 
-    async def read(self) -> Sequence[Data]:
-        """The next frames of the client."""
+    async def pump(self, intake: Intake) -> NoReturn:
+        """Have the client's frames taken until it is gone, which `Disconnected` tells. It never
+        waits for anything else: a disconnect and pongs are always seen."""
         ...
 
     async def write(self, outbox: Outbox) -> None:
@@ -90,16 +104,23 @@ class PlainWire:
         except _TOO_LATE as error:
             raise _too_late(error) from error
 
-    async def read(self) -> Sequence[Data]:
-        event = await self._receive()
-        if event["type"] == "websocket.disconnect":
-            code = event.get("code") or CloseCode.ABNORMAL
-            if code == CloseCode.NO_STATUS and "reason" not in event:
-                # uvicorn's word for a lost connection; a close frame without a code has a reason.
-                code = CloseCode.ABNORMAL
-            raise Disconnected(code)
-        text = event.get("text")
-        return (event["bytes"] if text is None else text,)
+    async def pump(self, intake: Intake) -> NoReturn:
+        receive, take = self._receive, intake.take
+        while True:
+            event = await receive()
+            if event["type"] == "websocket.disconnect":
+                code = event.get("code") or CloseCode.ABNORMAL
+                if code == CloseCode.NO_STATUS and "reason" not in event:
+                    # uvicorn's word for a lost connection; a close frame without a code has a
+                    # reason.
+                    code = CloseCode.ABNORMAL
+                raise Disconnected(code)
+            text = event.get("text")
+            turn = take((event["bytes"] if text is None else text,))
+            del event, text  # or an idle socket would keep the last it read
+            while turn:
+                await asyncio.sleep(0)
+                turn = intake.go_on()
 
     async def write(self, outbox: Outbox) -> None:
         send, queue, take, now = self._send, outbox.queue, outbox.take, self._clock

@@ -60,11 +60,11 @@ MUTANTS = [
         "overload stops the reading",
         "a full mailbox never stops reading",
         edit(
-            "transport/_socket.py",
-            "                    turn = intake.go_on()\n",
-            "                    mailbox = self.context.mailbox\n"
-            "                    while mailbox.room <= len(mailbox.queue):\n"
-            "                        await asyncio.sleep(0.01)\n"
+            "transport/wire.py",
+            "                turn = intake.go_on()\n",
+            "                turn = intake._unplaced is not None\n"
+            "                mailbox = intake._owner.context.mailbox\n"
+            "                if mailbox.room > len(mailbox.queue):\n"
             "                    turn = intake.go_on()\n",
         ),
         "tests/transport/test_overload.py::test_a_busy_actors_full_mailbox_refuses_the_newest",

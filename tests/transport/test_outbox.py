@@ -52,13 +52,13 @@ class Bench:
         self.told += 1
 
     def missed(self, count: int) -> Frame:
-        return framed(Missed(count), "")
+        return framed(Missed(count), "", text=True)
 
     def send(self, count: int = 1, *, size: int = 4, key: Any = None, own: bool = False) -> None:
         for _ in range(count):
             self.keys.append(key)
             self.put += 1
-            self.box.put(framed(self.put - 1, "x" * size), key, own=own)
+            self.box.put(framed(self.put - 1, "x" * size, text=True), key, own=own)
 
     def pump(self, count: int) -> None:
         for _ in range(count):
@@ -350,7 +350,7 @@ def test_whoever_hears_of_a_drop_may_send_to_the_client_that_is_dropped() -> Non
             super().drop(frame, reason)
             # The bound is for a broken outbox, which would take in what it throws out for ever.
             if reason is Reason.CLIENT_SLOW and len(self.dropped) < 1000:
-                self.box.put(framed("letter", "letter"))
+                self.box.put(framed("letter", "letter", text=True))
 
     bench = Answering(4)
     bench.send(5)

@@ -55,7 +55,7 @@ def test_what_a_lost_connection_would_swallow_is_reported_dropped(lasts: int) ->
         wire = PlainWire(server, time.monotonic)  # type: ignore[arg-type]
         outbox = new_outbox(Settings(), owner)  # type: ignore[arg-type]
         for text in "abcde":
-            outbox.put(framed(text, text))
+            outbox.put(framed(text, text, text=True))
         with pytest.raises(Disconnected):
             await wire.write(outbox)
         outbox.abandon()
