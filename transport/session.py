@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from actors import ActorCrashed, ActorError, AskTimeout, MailboxFull, Request
 
-from .codec import Data, ErrorFrame, SocketCodec
+from .codec import Data, ErrorFrame, Heartbeat, Reply, SocketCodec
 from .exceptions import BadFrame, CloseCode, CodecError, LimitReached
 from .limits import Excess, size_of
 from .outbox import Close
@@ -50,6 +50,10 @@ class Bug(Step):
 _VERDICTS = (ValueError, TypeError, AssertionError)
 """What a message's class raises of a frame that it does not want. The rest is its own fault."""
 
+_OURS = frozenset((ErrorFrame, Heartbeat, Reply))
+"""What the transport itself tells a client. An application's keys are for its own messages: no
+answer may take another's place."""
+
 _LOGGED = "something went wrong here; it was logged"
 
 
@@ -65,7 +69,7 @@ class Session:
     def key(self, message: object) -> Hashable | None:
         """Under which key a message to the client waits, if there are keys. Raises `CodecError`."""
         conflate = self.settings.conflate
-        if conflate is None:
+        if conflate is None or type(message) in _OURS:
             return None
         try:
             key = conflate(message)

@@ -89,7 +89,8 @@ class Settings:
     """What happens when that many wait."""
     conflate: Callable[[object], Hashable | None] | None = None
     """The key of a message to the client, or `None`: a newer message takes the place of the one
-    that waits under the same key, which becomes a dead letter."""
+    that waits under the same key, which becomes a dead letter. It is not asked about the
+    transport's own frames: replies, errors, heartbeats."""
     tell_missed: bool = False
     """Whether the client gets a `missed` frame with their `count` where frames were dropped."""
     send_timeout: float = 10.0

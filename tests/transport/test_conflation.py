@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from actors import Message, Reason, receive
+from actors import Message, Reason, Request, receive
 from transport import CodecError, Connection, Settings, SlowClient, Sockets
 
 
@@ -118,3 +118,42 @@ def test_a_key_that_cannot_be_had_is_the_senders_error(house: Any, letters: Any)
         return {0: lambda: 1 / 0, 1: list, 2: lambda: "c"}[message.value]()
 
     house(*application(letters, conflate=bad), test)
+
+
+class Quote(Request[int]):
+    """What a client asks."""
+
+    number: int
+
+
+class Desk(Connection):
+    @receive
+    async def price(self, request: Quote) -> int:
+        return request.number
+
+
+@pytest.mark.parametrize(
+    "key",
+    [lambda message: message.name, type, lambda message: "one"],
+    ids=["a price's", "the type", "one for all"],
+)
+def test_answers_have_no_key(house: Any, letters: Any, key: Any) -> None:
+    """Each is waited for, and the key of a price is none of theirs."""
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/desk")
+        peer.reading.clear()
+        for number in range(3):
+            peer.send({"type": "quote", "number": number, "id": number})
+            peer.send({"type": "unknown"})
+        await house.until(lambda: house.system.stats().handled == 3)
+        peer.reading.set()
+        frames = [await peer.receive() for _ in range(6)]
+        replies = [frame["id"] for frame in frames if frame["type"] == "reply"]
+        assert replies == [0, 1, 2]
+        assert [frame["code"] for frame in frames if frame["type"] == "error"] == ["invalid"] * 3
+
+    app, sockets = application(letters, conflate=key)
+    sockets.add("/desk", Desk)
+    house(app, sockets, test)
+    assert letters.letters == []
