@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 from actors import Intensity
 
@@ -130,6 +131,10 @@ class Settings:
     """Groups that a connection may be in; to join one more raises `LimitReached`, a 429."""
 
     def __post_init__(self) -> None:
+        origins: Any = self.origins  # of who does not check types, too
+        if isinstance(origins, str):
+            raise ValueError(f"origins must be a tuple of them, not {origins!r}")
+        object.__setattr__(self, "origins", tuple(origins))  # a list could not be hashed
         check_patterns(self.origins)
         if self.max_depth > MAX_DEPTH:
             raise ValueError(f"max_depth must be at most {MAX_DEPTH}, not {self.max_depth}")

@@ -2,6 +2,7 @@
 
 import itertools
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -178,6 +179,20 @@ def test_a_pattern_widens_and_takes_nothing_away() -> None:
 def test_a_pattern_that_is_none_is_refused_at_once(pattern: str) -> None:
     with pytest.raises(ValueError, match="origins has"):
         Settings(origins=("https://a.org", pattern))
+
+
+def test_a_list_of_patterns_does_as_well() -> None:
+    """It is looked up as part of its settings, at each socket: what cannot be hashed would fail
+    there."""
+    patterns: Any = ["https://a.org"]
+    assert Settings(origins=patterns) == Settings(origins=("https://a.org",))
+    hash(Settings(origins=patterns))
+
+
+@pytest.mark.parametrize("pattern", ["*", "https://a.org"])
+def test_one_pattern_must_stand_in_a_tuple(pattern: Any) -> None:
+    with pytest.raises(ValueError, match="origins must be a tuple"):
+        Settings(origins=pattern)
 
 
 LABEL = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=3)
