@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_origin
 
 from fastapi import Depends, HTTPException, WebSocket
 
@@ -241,4 +241,7 @@ def _init_parameters(connection: type[Connection]) -> list[inspect.Parameter]:
 
 
 def _is_websocket(parameter: inspect.Parameter) -> bool:
-    return isinstance(parameter.annotation, type) and issubclass(parameter.annotation, WebSocket)
+    kind = parameter.annotation
+    if get_origin(kind) is Annotated:
+        kind = kind.__origin__
+    return isinstance(kind, type) and issubclass(kind, WebSocket)

@@ -368,3 +368,20 @@ def test_without_a_dependency_there_is_nothing_to_close(house: Any) -> None:
             assert await peer.receive() == ["in"]
 
     house(app, sockets, test)
+
+
+@pytest.mark.parametrize(
+    "kind", [WebSocket, Annotated[WebSocket, "said of it"]], ids=["bare", "annotated"]
+)
+def test_the_socket_itself_may_be_taken(kind: Any) -> None:
+    def init(self: Any, websocket: Any) -> None:
+        self.path = websocket.url.path
+
+    async def on_connect(self: Any) -> None:
+        self.send([self.path])
+
+    init.__annotations__["websocket"] = kind
+    nosy: Any = type("Nosy", (Connection,), {"__init__": init, "on_connect": on_connect})
+    app = FastAPI()
+    Sockets(app).add("/here", nosy)
+    assert connect(app, "/here") == ["/here"]
