@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 ANY = "*"
+_NOBODYS = frozenset(("null", "file://"))
+"""What browsers send for a page that has none: a sandboxed frame, a file (as Electron's are)."""
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _HOST = r"(?P<host>[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 _ORIGIN = re.compile(rf"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<any>\*\.)?{_HOST}", re.IGNORECASE)
@@ -68,7 +70,7 @@ def allows(
         return True  # no browser
     if len(sent) > 1:
         return False
-    if sent[0] == "null":  # a sandboxed frame, a file: anybody
+    if sent[0] in _NOBODYS:  # so it may be anybody's
         return ANY in patterns
     origin = parse(sent[0])
     if origin is None or origin.subdomains:

@@ -114,9 +114,11 @@ def test_what_no_browser_sends_is_refused(origin: str) -> None:
         assert not listed(origin, "*")
 
 
-def test_null_is_anybody() -> None:
-    assert listed("null", "*")
-    assert not listed("null", "https://*.example.com")
+@pytest.mark.parametrize("origin", ["null", "file://"])
+def test_a_page_without_an_origin_is_anybodys(origin: str) -> None:
+    assert listed(origin, "*")
+    assert not listed(origin, "https://*.example.com")
+    assert not same(origin, "")
 
 
 def test_several_origins_are_refused() -> None:
