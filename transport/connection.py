@@ -110,7 +110,7 @@ class Connection(Actor):
         What the client sends from here on is not handled. `RuntimeError` in another thread.
 
         `code`: 1000, 3000 to 4999, or another that a server may send; else `ValueError`.
-        `reason`: cut to 123 bytes of UTF-8.
+        `reason`: cut to 123 bytes of UTF-8; a lone surrogate becomes a `?`.
         """
         if code not in _CODES and not 3000 <= code <= 4999:
             raise ValueError(f"a server may not close with {code}")

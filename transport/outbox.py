@@ -26,7 +26,8 @@ class Close(NamedTuple):
     @classmethod
     def cut(cls, code: int, reason: str) -> "Close":
         """With as much of the reason as a close frame takes."""
-        return cls(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
+        text = reason.encode(errors="replace")  # a lone surrogate has no bytes, and is no reason
+        return cls(code, text[:_REASON_BYTES].decode(errors="ignore"))
 
 
 class Owner(Protocol):

@@ -357,3 +357,10 @@ def test_whoever_hears_of_a_drop_may_send_to_the_client_that_is_dropped() -> Non
     dropped = [message for message, _ in bench.dropped]
     assert [message for message in dropped if message != "letter"] == [0, 1, 2, 3, 4]
     assert (len(dropped), len(bench.queue)) == (10, 0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sent"), [("é" * 100, "é" * 61), ("no \ud800", "no ?"), ("\ud800" * 200, "?" * 123)]
+)
+def test_any_text_may_be_a_reason(reason: str, sent: str) -> None:
+    assert Close.cut(4000, reason) == Close(4000, sent)
