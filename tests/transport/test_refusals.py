@@ -359,3 +359,43 @@ def test_a_status_that_is_none_closes_with_1011(house: Any, status: int, code: i
     app, sockets = guarded.build()
     sockets.add("/odd", Odd)
     house(app, sockets, test)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="`__connected__` only closes: what is queued is handled when the socket is over. It has "
+    "to stop the actor as well, which needs `code_for` to know the close",
+)
+def test_of_whom_on_connect_refuses_nothing_is_handled(house: Any, letters: Any) -> None:
+    """Neither what came while it made up its mind."""
+    asked, decided = asyncio.Event(), asyncio.Event()
+    handled: list[str] = []
+    codes: list[int] = []
+
+    class Doubtful(guarded.Guest):
+        async def on_connect(self) -> None:
+            asked.set()
+            await decided.wait()
+            raise HTTPException(403, "not you")
+
+        async def on_disconnect(self, code: int) -> None:
+            codes.append(code)
+
+        @receive
+        async def say(self, message: guarded.Say) -> None:
+            handled.append(message.text)
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/doubtful")
+        await asked.wait()
+        peer.send({"type": "say", "text": "delete it all"})
+        await house.until(lambda: house.system.stats().queued)
+        decided.set()
+        assert await peer.closed() == (4403, "not you")
+        assert handled == []
+        assert codes == [4403]
+        assert [letter.message for letter in letters.letters] == [guarded.Say("delete it all")]
+
+    app, sockets = guarded.build(instruments=[letters])
+    sockets.add("/doubtful", Doubtful)
+    house(app, sockets, test)
