@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors import Message, Reason, receive
-from tests.transport.probe import Probe, Said, application, only, said, say
+from tests.transport.probe import Probe, Said, Stop, Wait, application, only, said, say
 
 
 @pytest.mark.parametrize(
@@ -145,3 +145,36 @@ def test_another_thread_is_told_that_it_may_not(house: Any, probe: Any, method: 
         assert "own thread" in probe.journal[-1]
 
     house(*application(Threads), test)
+
+
+class Leaver(Probe):
+    """Closes with a code of its own, and ends at once."""
+
+    @receive
+    async def stop_it(self, message: Stop) -> None:
+        self.close(4001, "so long")
+        self.stop()
+
+    @receive
+    async def wait(self, message: Wait) -> None:
+        self.close(4001, "so long")
+        self.ref.drain()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="`Socket.code_for` looks at how the actor ends, not at `outbox.close`, which goes first",
+)
+@pytest.mark.parametrize("way", ["stop", "wait"])
+def test_on_disconnect_hears_the_code_that_the_client_gets(
+    house: Any, probe: Any, way: str
+) -> None:
+    """Also when the actor ends before the close has been sent."""
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": way})
+        assert await peer.closed() == (4001, "so long")
+        assert ("disconnect", 4001) in probe.journal
+
+    house(*application(Leaver), test)
