@@ -1,14 +1,16 @@
 """Clients that go: it is noticed, `on_disconnect` runs once and with the right code."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, HTTPException, WebSocket
 from uvicorn.protocols.utils import ClientDisconnected
 
-from actors import Message, Request, receive
+from actors import Message, Reason, Request, receive
 from transport import Connection, Settings, Sockets
+from transport._socket import Socket
 
 
 class Wait(Message):
@@ -425,3 +427,63 @@ def test_the_end_of_the_lifespan_ends_the_open_sockets(client: Any, house: Any) 
 
     house(*application(), test)
     assert client.journal == ["a", 1000, "stop"]
+
+
+class Early(Connection):
+    """Has something to say before it is accepted, or refused."""
+
+    how = "refused"
+    started: asyncio.Event
+    release: asyncio.Event
+
+    async def on_start(self) -> None:
+        self.send("hello")
+        self.expire(3600.0)
+        self.started.set()
+        await self.release.wait()
+        if self.how == "refused":
+            raise HTTPException(403, "no")
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a socket that is never accepted is never over: nothing calls `_gone`, so its outbox is "
+    "not abandoned and its timer not cancelled",
+)
+@pytest.mark.parametrize("how", ["refused", "gone", "drained"])
+def test_of_a_socket_that_is_not_accepted_nothing_is_left(
+    house: Any, letters: Any, monkeypatch: Any, how: str
+) -> None:
+    monkeypatch.setattr(Early, "how", how)
+    monkeypatch.setattr(Early, "started", asyncio.Event(), raising=False)
+    monkeypatch.setattr(Early, "release", asyncio.Event(), raising=False)
+    before = sockets_in_memory()
+
+    async def test(house: Any) -> None:
+        peer = house.dial("/early")
+        opening = asyncio.ensure_future(peer.open())
+        await Early.started.wait()
+        if how == "gone":
+            peer.error = OSError("gone")
+        if how == "drained":
+            await house.sockets.drain()
+        Early.release.set()
+        await asyncio.wait([peer.task])
+        opening.cancel()
+        await asyncio.wait([opening])
+        await house.until(lambda: not house.system.stats().actors)
+        assert [letter.message for letter in letters.letters] == ["hello"]
+        assert letters.letters[0].reason is Reason.CLIENT_GONE
+        house.peers.clear()
+        del peer, opening
+        gc.collect()
+        assert sockets_in_memory() == before
+
+    app = FastAPI()
+    sockets = Sockets(app, instruments=[letters])
+    sockets.add("/early", Early)
+    house(app, sockets, test)
+
+
+def sockets_in_memory() -> int:
+    return sum(type(each) is Socket for each in gc.get_objects())
