@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from tests.transport.conftest import Refused
 from tests.transport.probe import Probe, say
-from transport import Drain, Sockets
+from transport import Connection, Drain, Sockets
 
 
 class Starting(Probe):
@@ -82,3 +83,41 @@ def test_anybody_may_hurry(house: Any, probe: Any) -> None:
         await house.until(lambda: not house.sockets.connections)
 
     house(*served(Probe, timeout=60.0), test)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="`Server.starting` covers the spawn, not the dependencies between it and the gate: the "
+    "handshake goes on, and under uvicorn the process does not end",
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_dependency_that_hangs_keeps_nobody(house: Any, when: str) -> None:
+    """One that waits for a database that is down, say, on its way in or out."""
+    hangs = asyncio.Event()
+
+    async def session() -> AsyncIterator[None]:
+        if when == "before":
+            hangs.set()
+            await asyncio.Event().wait()
+        yield
+        hangs.set()
+        await asyncio.Event().wait()
+
+    async def test(house: Any) -> None:
+        peer = house.dial("/session")
+        opening = asyncio.ensure_future(peer.open())
+        await hangs.wait()
+        try:
+            await house.sockets.drain()
+            assert opening.done()
+            with pytest.raises(Refused) as caught:
+                await opening
+            assert caught.value.status == 503
+        finally:
+            peer.task.cancel()
+            await asyncio.wait([peer.task, opening])
+            house.peers.clear()
+
+    app, sockets = served(Probe)
+    sockets.add("/session", Connection, dependencies=[Depends(session)])
+    house(app, sockets, test)
