@@ -181,3 +181,51 @@ def test_an_idle_socket_keeps_nothing_of_what_it_read(house: Any) -> None:
         assert seen[0]() is None
 
     house(*application(Idle), test)
+
+
+class First(Message):
+    """Is handled next."""
+
+
+class Load(Message):
+    """What `on_start` leaves for later."""
+
+
+class Loading(Connection):
+    journal: list[str]
+    release: asyncio.Event
+
+    async def on_start(self) -> None:
+        self.ref.tell(Load())
+
+    async def on_connect(self) -> None:
+        self.journal.append("connect")
+
+    @receive(wire=False)
+    async def load(self, message: Load) -> None:
+        await self.release.wait()
+
+    @receive(interrupt=True)
+    async def first(self, message: First) -> None:
+        self.journal.append("first")
+        self.send("done")
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="`on_connect` waits at the end of the mailbox, and an interrupt of the client's goes "
+    "before it",
+)
+def test_no_message_of_the_clients_goes_before_on_connect(house: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Loading, "journal", [], raising=False)
+    monkeypatch.setattr(Loading, "release", asyncio.Event(), raising=False)
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": "first"})
+        await house.until(lambda: house.system.stats().queued)
+        Loading.release.set()
+        assert await peer.data() == "done"
+        assert Loading.journal == ["connect", "first"]
+
+    house(*application(Loading), test)
