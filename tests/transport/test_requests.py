@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from actors import Request, receive
 from tests.transport.probe import Probe, application, said, say
-from transport import ErrorFrame, Json, MessagePack
+from transport import Connection, ErrorFrame, Json, MessagePack
 
 
 def test_requests_are_answered_under_their_ids(house: Any, probe: Any) -> None:
@@ -90,3 +91,33 @@ def test_the_error_frame_leaves_out_what_has_no_value() -> None:
     assert Json().encode(ErrorFrame(code="a", detail="b")) == (
         '{"type":"error","code":"a","detail":"b"}'
     )
+
+
+class NoMoney(Exception):
+    pass
+
+
+class Withdraw(Request[int | NoMoney]):
+    amount: int
+
+
+class Account(Connection):
+    @receive
+    async def withdraw(self, request: Withdraw) -> int:
+        raise NoMoney(f"{request.amount} is too much")
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a declared exception is a reply, which no codec can encode: it is told as a crash",
+)
+def test_a_declared_exception_is_no_crash(house: Any, logged: Any) -> None:
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": "withdraw", "amount": 7, "id": 1})
+        answer = await peer.receive()
+        assert (answer["type"], answer["id"]) == ("error", 1)
+        assert answer["code"] != "crashed"
+        assert logged == []
+
+    house(*application(Account), test)
