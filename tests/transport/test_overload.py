@@ -113,3 +113,29 @@ def test_an_actor_told_too_much_refuses(house: Any, probe: Any) -> None:
         ]
 
     house(*application(Small), test)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="reading never waits, so each frame takes a place among the waiting: 16,384 of them "
+    "beyond the mailbox's bound, whatever their size",
+)
+def test_a_mailbox_that_waits_bounds_its_client_too(
+    house: Any, probe: Any, monkeypatch: Any
+) -> None:
+    """There is nobody who would wait, so its frames are refused, as a publish is."""
+    monkeypatch.setattr(Small, "overflow", Overflow.WAIT)
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": "wait"})
+        await probe.busy.wait()
+        for number in range(100):
+            peer.send(say(str(number)))
+        peer.send("{")
+        await house.until(lambda: any("malformed" in str(event) for event in peer.waiting()))
+        queued = house.system.stats().queued
+        probe.release.set()
+        assert queued == Small.mailbox_size
+
+    house(*application(Small), test)
