@@ -188,11 +188,13 @@ def put_ask(
     timeout: float,
     waiter: Waiter,
     deadlines: Deadlines,
+    *,
+    waits: bool = True,
 ) -> Ask[R]:
     """Ask: put the question into the target's mailbox; `waiter` is woken at its end.
 
-    Raises `MailboxFull`, `NotRunning` after the system's end, and `ValueError` for a timeout that
-    is not above 0 and finite.
+    `waits`: whether it may wait for room. Raises `MailboxFull`, `NotRunning` after the system's
+    end, and `ValueError` for a timeout that is not above 0 and finite.
     """
     check_timeout(timeout)
     if deadlines.closed:
@@ -200,7 +202,7 @@ def put_ask(
     ask = Ask(request, waiter, timeout, deadlines, target)
     mailbox = target.mailbox
     try:
-        place = mailbox.put(ask)
+        place = mailbox.put(ask) if waits else mailbox.put_now(ask)
     except MailboxFull as error:
         ask.fail(error)
         raise

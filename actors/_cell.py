@@ -237,11 +237,11 @@ class Cell(Recovery):
     def publish(self, topic: str, message: object, exclude: ActorRef | Iterable[ActorRef]) -> None:
         self.core.publish(topic, message, exclude)
 
-    def call(self, function: Callable[[Any], Awaitable[None]]) -> None:
-        self.mailbox.put_last(Call(function))
+    def call(self, function: Callable[[Any], Awaitable[None]], *, first: bool = False) -> None:
+        (self.mailbox.put_first if first else self.mailbox.put_last)(Call(function))
 
     def ask_waking(self, request: Request[R], timeout: float, waiter: Any) -> Ask[R]:
-        return put_ask(self, request, timeout, waiter, self.core.deadlines)
+        return put_ask(self, request, timeout, waiter, self.core.deadlines, waits=False)
 
     def dead_letter(self, message: object, reason: Reason) -> None:
         self.core.dead_letter(message, self.ref, reason)

@@ -279,23 +279,15 @@ class InterruptMailbox(LanedMailbox):
             self.drop(oldest, Reason.DROPPED)  # last: it may call back
         return DONE
 
-    def offer(self, item: object) -> None:
-        if (
-            self.closed is not None
-            or self.overflow in (Overflow.DROP_NEWEST, Overflow.DROP_OLDEST)
-            or self._free(self.lanes.of(item)) > 0
-        ):
-            self.put(item)
-        else:
-            self.told += 1
-            self.drop(item, Reason.FULL)
-
     def admit(self, taken: object) -> None:
         waiting = self.waiting
         while waiting and (self._free(0) > 0 or self.closed is not None):
             place, _ = waiting.popitem(last=False)
             self.laned.append(place.item)
             place.settle()
+
+    def _fits(self, item: object) -> bool:
+        return self._free(self.lanes.of(item)) > 0
 
     def _free(self, lane: Lane) -> int:
         """How many more messages of a lane fit, while it is open."""

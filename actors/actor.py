@@ -67,11 +67,13 @@ class Context(Protocol):
     ) -> None: ...
     def stop_itself(self) -> None: ...
 
-    def call(self, function: Callable[[Any], Awaitable[None]]) -> None:
-        """Have the actor's task call `function(actor)` after all told before; never refused."""
+    def call(self, function: Callable[[Any], Awaitable[None]], *, first: bool = False) -> None:
+        """Have the actor's task call `function(actor)` after all told before, or before all of it;
+        never refused."""
 
     def ask_waking(self, request: Request[Any], timeout: float, waiter: Any) -> Outcome:
-        """Ask without awaiting: `waiter.set_result(None)` is called once the ask has ended."""
+        """Ask without awaiting: `waiter.set_result(None)` is called once the ask has ended. Raises
+        `MailboxFull` where it would have to wait."""
         ...
 
     def drain_or_interrupt(self, timeout: float) -> None:

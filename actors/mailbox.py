@@ -176,17 +176,28 @@ class Mailbox:
             return DONE
         return self._put_full(item)
 
+    def put_now(self, item: object) -> Told:
+        """The same for somebody who cannot wait: raises `MailboxFull` where it would have to."""
+        if self.overflow is Overflow.WAIT and self.closed is None and not self._fits(item):
+            self.refused += 1
+            raise MailboxFull(f"the mailbox holds its {self.capacity} messages")
+        return self.put(item)
+
     def offer(self, item: object) -> None:
         """Take a message in, or make it a dead letter: never wait, never raise."""
         if (
-            len(self.queue) < self.room
-            or self.closed is not None
+            self.closed is not None
             or self.overflow in (Overflow.DROP_NEWEST, Overflow.DROP_OLDEST)
+            or self._fits(item)
         ):
             self.put(item)
         else:
             self.told += 1
             self.drop(item, Reason.FULL)
+
+    def _fits(self, item: object) -> bool:
+        """Whether there is room for it, while it is open."""
+        return len(self.queue) < self.room
 
     # What threads tell, as the inlet counts it under its lock.
 

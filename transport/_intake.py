@@ -80,7 +80,7 @@ class Intake:
     def go_on(self) -> bool:
         """Take the rest of the burst; what it returns is as with `take`."""
         owner, meter = self._owner, self._meter
-        outbox, take, tell = owner.outbox, owner.session.take, owner.context.ref.tell
+        outbox, take, tell = owner.outbox, owner.session.take, owner.context.mailbox.put_now
         if self._unplaced is not None:
             self._insist()
         for data in self._rest:
@@ -120,7 +120,7 @@ class Intake:
             if isinstance(step, Step):
                 self._do(step)
             else:
-                self._owner.context.ref.tell(step)
+                self._owner.context.mailbox.put_now(step)
         except MailboxFull:
             self._do(self._owner.session.overloaded(step))
 
@@ -170,7 +170,11 @@ class Intake:
         """Send the answer to a client's request."""
         owner = self._owner
         try:
-            owner.send(Reply(id=identifier, value=outcome.result()))
+            value = outcome.result()
+            if isinstance(value, Exception):
+                owner.tell_client(owner.session.declared(value, identifier))
+            else:
+                owner.send(Reply(id=identifier, value=value))
         except ActorError as error:
             if isinstance(error, ActorCrashed):
                 self._answered = error.error_id

@@ -52,7 +52,7 @@ class Server:
         self._writer: Writer | None = None
         self._drained: asyncio.Task[None] | None = None  # from the drain's beginning on
         self._hurried: list[Callable[[], bool]] = []
-        self._starting: set[asyncio.Timeout] = set()
+        self._starting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
 
     @property
     def writer(self) -> Writer:
@@ -110,23 +110,26 @@ class Server:
 
     @asynccontextmanager
     async def starting(self) -> AsyncGenerator[None]:
-        """While an actor starts, which a drain does not wait for.
+        """While this task opens a socket, until `started`: a drain does not wait for that.
 
         Raises `LimitReached` where one began.
         """
-        self.gate.check_open()
         limit = asyncio.timeout(None)
         try:
             async with limit:
-                self._starting.add(limit)
+                self._starting[asyncio.current_task()] = limit
                 try:
                     yield
                 finally:
-                    self._starting.discard(limit)
+                    self.started()
         except TimeoutError:
             if limit.expired():
                 self.gate.check_open()
             raise
+
+    def started(self) -> None:
+        """This task has its socket: a drain waits for it."""
+        self._starting.pop(asyncio.current_task(), None)
 
     async def drain(self, hurried: Callable[[], bool] = lambda: False) -> None:
         """Take leave of all clients, and refuse new ones; a second call waits for the first.
@@ -141,7 +144,7 @@ class Server:
 
     async def _drain(self) -> None:
         now = asyncio.get_running_loop().time()
-        starting = list(self._starting)
+        starting = list(self._starting.values())
         for limit in starting:
             limit.reschedule(now)
         await drain(self._plan, self.roster, lambda: any(each() for each in self._hurried))

@@ -214,7 +214,8 @@ class Socket:
         """With which code the socket ends, if its actor ends with that one."""
         if self.code is not None:
             return self.code
-        return code if self._farewell is None else self._farewell.code
+        close = self.outbox.close or self._farewell
+        return code if close is None else close.code
 
     # For the server's end.
 

@@ -25,7 +25,8 @@ class ErrorFrame(Message, tag="error", omit_defaults=True):
 
     `code`: `malformed` (not the codec's format), `invalid` (no message that is handled here),
     `too_fast`, `overloaded`, `crashed`, `timeout` or `stopped`; or the phrase of `status`, which
-    a handler refused its message with (`forbidden`). `path`: where in the frame, as in `$.text`.
+    a handler refused its message with (`forbidden`); or the name of an exception that a request
+    declares as a reply (`NoMoney` is `no_money`). `path`: where in the frame, as in `$.text`.
     `id`: that of the request it answers. `error_id`: that of the entry in the server's log.
     `limit`: the setting that was too little for it; `retry_after`: in how many seconds there is
     room again. Fields without a value are left out.

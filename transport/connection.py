@@ -160,7 +160,7 @@ class Connection(Actor):
         super().__attach__(context)
         if self.__own__.attach(context):
             # Before anybody knows of it: what it is told is handled after `on_connect`.
-            context.call(Connection.__connected__)
+            context.call(Connection.__connected__, first=True)
 
     def __membership__(self) -> tuple[Lane, Socket]:
         socket = self.__own__
@@ -203,6 +203,7 @@ class Connection(Actor):
             if code not in _APPLICATIONS:
                 code = CloseCode.INTERNAL_ERROR
             socket.close(Close.cut(code, text_of(error.detail)))
+            self.stop()  # what it was told meanwhile is not for one who is refused
 
     @classmethod
     def __has_end__(cls) -> bool:

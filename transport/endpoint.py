@@ -1,7 +1,7 @@
 """From a connection class to a FastAPI route."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias, get_origin
@@ -110,10 +110,13 @@ class Route:
         run.__signature__ = signature  # type: ignore[attr-defined]
         return run
 
-    async def admit(self, websocket: WebSocket) -> None:
-        """A dependency, and the first: whether the socket may come in at all."""
+    async def admit(self, websocket: WebSocket) -> AsyncIterator[None]:
+        """A dependency, and the first: whether the socket may come in at all. Around the others,
+        so that one of them that hangs keeps no drain waiting."""
         server = server_of(websocket)
         server.gate.check(websocket, self._settings or server.settings, self._subprotocols)
+        async with server.starting():
+            yield
 
     async def _serve(self, server: Server, websocket: WebSocket, values: dict[str, Any]) -> None:
         settings = self._settings or server.settings
@@ -131,12 +134,12 @@ class Route:
 
         accepted = False
         try:
-            async with server.starting():
-                await self._spawn(server.system, factory, websocket, settings)
+            await self._spawn(server.system, factory, websocket, settings)
             server.roster.add(socket)
             if not self._keep_dependencies:
                 await _close_dependencies(websocket)
-            server.gate.check_open()  # the start may have taken its time
+            server.started()
+            server.gate.check_open()  # all that may have taken its time
             await wire.accept(subprotocol)
             accepted = True
             await socket.run()
@@ -201,7 +204,7 @@ def _wire_types(connection: type[Connection]) -> list[type]:
 
 
 def _signature(
-    connection: type[Connection], gate: Callable[[WebSocket], Awaitable[None]]
+    connection: type[Connection], gate: Callable[[WebSocket], AsyncIterator[None]]
 ) -> inspect.Signature:
     """What FastAPI is to fill in: the gate, which runs first, what `__init__` takes, the socket."""
     kind = inspect.Parameter.KEYWORD_ONLY

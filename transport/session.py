@@ -153,6 +153,11 @@ class Session:
         """What the client is told of a crash: where to find it in the log, and no more."""
         return ErrorFrame(code="crashed", detail=_LOGGED, id=identifier, error_id=error_id)
 
+    def declared(self, error: Exception, identifier: str | int) -> ErrorFrame:
+        """What the client is told of an exception that its request declares as a reply."""
+        code = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(error).__name__).lower()
+        return ErrorFrame(code=code, detail=text_of(str(error)), id=identifier)
+
     def failed(self, error: ActorError, identifier: str | int) -> ErrorFrame:
         """What the client is told of a question that failed."""
         if isinstance(error, ActorCrashed):

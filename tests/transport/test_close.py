@@ -161,10 +161,6 @@ class Leaver(Probe):
         self.ref.drain()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`Socket.code_for` looks at how the actor ends, not at `outbox.close`, which goes first",
-)
 @pytest.mark.parametrize("way", ["stop", "wait"])
 def test_on_disconnect_hears_the_code_that_the_client_gets(
     house: Any, probe: Any, way: str

@@ -211,11 +211,6 @@ class Loading(Connection):
         self.send("done")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`on_connect` waits at the end of the mailbox, and an interrupt of the client's goes "
-    "before it",
-)
 def test_no_message_of_the_clients_goes_before_on_connect(house: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(Loading, "journal", [], raising=False)
     monkeypatch.setattr(Loading, "release", asyncio.Event(), raising=False)

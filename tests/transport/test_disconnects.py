@@ -445,11 +445,6 @@ class Early(Connection):
             raise HTTPException(403, "no")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a socket that is never accepted is never over: nothing calls `_gone`, so its outbox is "
-    "not abandoned and its timer not cancelled",
-)
 @pytest.mark.parametrize("how", ["refused", "gone", "drained"])
 def test_of_a_socket_that_is_not_accepted_nothing_is_left(
     house: Any, letters: Any, monkeypatch: Any, how: str

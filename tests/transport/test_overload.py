@@ -115,11 +115,6 @@ def test_an_actor_told_too_much_refuses(house: Any, probe: Any) -> None:
     house(*application(Small), test)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="reading never waits, so each frame takes a place among the waiting: 16,384 of them "
-    "beyond the mailbox's bound, whatever their size",
-)
 def test_a_mailbox_that_waits_bounds_its_client_too(
     house: Any, probe: Any, monkeypatch: Any
 ) -> None:

@@ -361,11 +361,6 @@ def test_a_status_that_is_none_closes_with_1011(house: Any, status: int, code: i
     house(app, sockets, test)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`__connected__` only closes: what is queued is handled when the socket is over. It has "
-    "to stop the actor as well, which needs `code_for` to know the close",
-)
 def test_of_whom_on_connect_refuses_nothing_is_handled(house: Any, letters: Any) -> None:
     """Neither what came while it made up its mind."""
     asked, decided = asyncio.Event(), asyncio.Event()

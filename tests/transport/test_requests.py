@@ -107,17 +107,13 @@ class Account(Connection):
         raise NoMoney(f"{request.amount} is too much")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a declared exception is a reply, which no codec can encode: it is told as a crash",
-)
 def test_a_declared_exception_is_no_crash(house: Any, logged: Any) -> None:
     async def test(house: Any) -> None:
         peer = await house.connect("/probe")
         peer.send({"type": "withdraw", "amount": 7, "id": 1})
         answer = await peer.receive()
-        assert (answer["type"], answer["id"]) == ("error", 1)
-        assert answer["code"] != "crashed"
+        detail = "7 is too much"
+        assert answer == {"type": "error", "code": "no_money", "detail": detail, "id": 1}
         assert logged == []
 
     house(*application(Account), test)

@@ -85,11 +85,6 @@ def test_anybody_may_hurry(house: Any, probe: Any) -> None:
     house(*served(Probe, timeout=60.0), test)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`Server.starting` covers the spawn, not the dependencies between it and the gate: the "
-    "handshake goes on, and under uvicorn the process does not end",
-)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_dependency_that_hangs_keeps_nobody(house: Any, when: str) -> None:
     """One that waits for a database that is down, say, on its way in or out."""
