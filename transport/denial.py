@@ -21,6 +21,7 @@ from starlette.routing import Mount
 from starlette.types import Receive, Send
 from starlette.websockets import WebSocket
 
+from ._peer import find
 from .exceptions import CloseCode, LimitReached
 from .outbox import Close
 from .session import text_of
@@ -86,9 +87,21 @@ async def _deny(websocket: WebSocket, respond: Callable[..., Any], error: Except
     # Beneath Starlette's socket: its own check knows of one event after another, and no end.
     receive: Receive = getattr(websocket, "_receive", websocket.receive)
     send: Send = getattr(websocket, "_send", websocket.send)
-    if response is not None:
+    peer = find(receive, send)
+    if peer is not None and peer.closing:
+        # The server ends, and said so itself, with a 500: a second answer would be an error in its
+        # log, and so would be to return before it knows that the connection is gone.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await _disconnected(receive)
+    elif response is not None:
         await response(websocket.scope, receive, send)
         await _see_off(receive)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
 
 
 async def _see_off(receive: Receive) -> None:
@@ -100,7 +113,6 @@ async def _see_off(receive: Receive) -> None:
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0):
-            while (await receive())["type"] != "websocket.disconnect":
-                pass
+            await _disconnected(receive)
         async with asyncio.timeout(PATIENCE):
             await receive()

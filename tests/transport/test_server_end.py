@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import Depends, FastAPI
 
+from tests.transport.asgi import turns
 from tests.transport.conftest import Refused
 from tests.transport.probe import Probe, say
 from transport import Connection, Drain, Sockets
@@ -116,3 +117,34 @@ def test_a_dependency_that_hangs_keeps_nobody(house: Any, when: str) -> None:
     app, sockets = served(Probe)
     sockets.add("/session", Connection, dependencies=[Depends(session)])
     house(app, sockets, test)
+
+
+class Closing:
+    """A server's transport that it has closed."""
+
+    def abort(self) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return True
+
+
+def test_whom_the_server_answered_itself_is_not_refused_once_more(house: Any, probe: Any) -> None:
+    """uvicorn says 500 to who comes when the drain is over; a second answer would be an error in
+    its log, and so would be to return before it knows that the connection is gone."""
+
+    async def test(house: Any) -> None:
+        await house.sockets.drain()
+        peer = house.dial("/probe")
+        peer.transport = Closing()
+        peer.error = AssertionError("it was answered already")
+        await house.until(lambda: house.sockets.refused.get("drain"))
+        await turns()
+        assert not peer.task.done()
+        peer.vanish()
+        await peer.task
+        assert peer.waiting() == []
+
+    house(*served(Probe), test)
