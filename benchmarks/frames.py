@@ -100,12 +100,12 @@ class FrameCounter:
             raise BrokenReply(f"an unexpected frame, first byte {first:#04x}")
 
 
-def payloads(data: bytes | bytearray) -> tuple[list[bytes], int]:
-    """The payloads of the whole data frames in `data`, and how many bytes they took.
+def whole_frames(data: bytes | bytearray) -> tuple[list[tuple[int, bytes]], int]:
+    """First byte and payload of each whole frame in `data`, and how many bytes they took.
 
-    The slow way, for verifying. Control frames are skipped.
+    The slow way, for verifying.
     """
-    found: list[bytes] = []
+    found: list[tuple[int, bytes]] = []
     at = 0
     while len(data) - at >= 2:
         length, start = data[at + 1], at + 2
@@ -119,9 +119,18 @@ def payloads(data: bytes | bytearray) -> tuple[list[bytes], int]:
             length = int.from_bytes(data[at + 2 : start], "big")
         if len(data) < start + length:
             break
-        if data[at] in (TEXT, BINARY):
-            found.append(bytes(data[start : start + length]))
-        elif data[at] not in (PING, PONG):
-            raise BrokenReply(f"an unexpected frame: {bytes(data[at : start + length])!r}")
+        found.append((data[at], bytes(data[start : start + length])))
         at = start + length
     return found, at
+
+
+def payloads(data: bytes | bytearray) -> tuple[list[bytes], int]:
+    """The payloads of the whole data frames in `data`, and how many bytes they took.
+
+    Pings and pongs are skipped; raises BrokenReply on any other frame.
+    """
+    found, used = whole_frames(data)
+    for first, payload in found:
+        if first not in (TEXT, BINARY, PING, PONG):
+            raise BrokenReply(f"an unexpected frame, first byte {first:#04x}: {payload!r}")
+    return [payload for first, payload in found if first in (TEXT, BINARY)], used

@@ -32,6 +32,15 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _BUFFER = bytearray(1 << 18)  # shared: one thread, and nothing is kept in it between reads
 
 
+def upgrade(port: int, path: str, key: bytes, headers: bytes = b"") -> bytes:
+    """The request that opens a WebSocket; `headers`: more of them, each with its end of line."""
+    return (
+        b"GET %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: %b\r\nSec-WebSocket-Version: 13\r\n%b\r\n"
+        % (path.encode(), port, key, headers)
+    )
+
+
 class Client:
     """One WebSocket connection to 127.0.0.1."""
 
@@ -49,11 +58,7 @@ class Client:
 
     def _shake_hands(self, port: int, path: str) -> bytes:
         key = base64.b64encode(os.urandom(16))
-        self.socket.sendall(
-            b"GET %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Key: %b\r\nSec-WebSocket-Version: 13\r\n\r\n"
-            % (path.encode(), port, key)
-        )
+        self.socket.sendall(upgrade(port, path, key))
         answer = b""
         while b"\r\n\r\n" not in answer:
             data = self.socket.recv(65536)

@@ -73,8 +73,12 @@ class Collecting:
 
 
 @contextlib.contextmanager
-def serving(app: str, *, ws: str = SANSIO, collects: bool = False) -> Generator[Server, None, None]:
+def serving(
+    app: str, *, ws: str = SANSIO, collects: bool = False, send_buffer: int = 0
+) -> Generator[Server, None, None]:
     """Serve `app` ("module:attribute") until the block ends.
+
+    `send_buffer`: bytes that the kernel keeps of what a client does not read; 0: as it likes.
 
     The socket listens before the process starts, so a client may connect at once; it is served as
     soon as the server is up. Compression is off: it would hide every other cost behind zlib's.
@@ -83,6 +87,8 @@ def serving(app: str, *, ws: str = SANSIO, collects: bool = False) -> Generator[
     import_from_string(app)  # here, so that it is not imported anew in each child
     with tempfile.TemporaryFile() as output:
         with _listening() as listening:
+            if send_buffer:  # accepted sockets have the same
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
             port = listening.getsockname()[1]
             process = CONTEXT.Process(
                 target=_serve, args=(app, ws, collects, listening, output.fileno()), daemon=True
