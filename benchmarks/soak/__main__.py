@@ -18,6 +18,9 @@ from .ledger import Account, Ledger
 
 POLL = 0.25
 """Seconds between two accounts."""
+RATE = 400
+"""Rounds of messages a second, whatever the number of connections: a server that is always late
+would show little but that."""
 SEND_BUFFER = 1 << 15
 """Bytes that the kernel keeps for each client, so that it shows soon who does not read."""
 SETTLE = 20.0
@@ -70,6 +73,7 @@ class Run:
             self.ledger,
             silent=given.ws == "wsproto",
             rooms=max(1, given.connections // 20),
+            rest=given.connections / RATE,
             until=started + given.seconds,
         )
         crowd = asyncio.create_task(clients.keep(load, given.seed, given.connections))

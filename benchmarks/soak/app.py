@@ -31,7 +31,7 @@ from transport import (
 
 from .ledger import Account, Entry, add
 
-SEND_TIMEOUT = 2.0
+SEND_TIMEOUT = 3.0
 """Seconds a client may stall."""
 BURST = 20
 """Messages that the metered route takes."""

@@ -75,6 +75,14 @@ class Line:
         await self.write(client_frame(payload, first))
 
     @property
+    def has_unread(self) -> bool:
+        """Whether something has come that is not read."""
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    @property
     def was_reset(self) -> bool:
         """Whether the server has aborted the connection, though nothing is read."""
         return self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
