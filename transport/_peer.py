@@ -10,12 +10,15 @@ import contextlib
 import functools
 import socket
 import struct
+import sys
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 _STEPS = 100
 """Objects to look at before giving up; behind a dozen of middlewares it takes about ten."""
+_INFO = struct.Struct("=24x I 92x Q 16x I")
+"""Of `struct tcp_info`: `tcpi_unacked`, `tcpi_bytes_acked`, `tcpi_notsent_bytes`."""
 _RESET = struct.pack("ii", 1, 0)
 """`SO_LINGER` such that closing drops what is unsent, and resets the connection."""
 
@@ -45,15 +48,29 @@ class Peer:
         self._set(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
 
-    def bound_silence(self, seconds: float) -> None:
-        """Have the system reset the connection when what was sent is not acknowledged for so long,
-        or cannot be sent since the peer does not read. Linux only."""
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            self._set(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(seconds * 1000)))
+    @property
+    def taken(self) -> int | None:
+        """How many bytes the client's system has taken so far, while more are under way; `None`
+        when none are, and where the system does not say: Linux does.
+
+        The system's own `TCP_USER_TIMEOUT` is no bound for that: a client that reads all the time,
+        but less than there is, it resets as well.
+        """
+        connection = self._transport.get_extra_info("socket")
+        if sys.platform != "linux" or connection is None:
+            return None
+        try:
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
+        except OSError:  # a Unix socket, or one that is closed
+            return None
+        if len(info) < _INFO.size:  # before Linux 4.6
+            return None
+        unacknowledged, taken, unsent = _INFO.unpack(info)
+        return taken if unacknowledged or unsent else None
 
     def _set(self, level: int, option: int, value: Any) -> None:
         connection = self._transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # a Unix socket, say, or one that is closed
+        with contextlib.suppress(OSError):  # it is closed
             if connection is not None:
                 connection.setsockopt(level, option, value)
 

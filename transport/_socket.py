@@ -34,8 +34,6 @@ from .outbox import PACED, Close, new_outbox
 from .session import Session
 from .wire import Wire
 
-SYSTEM_LATER = 0.5
-"""Seconds after our own deadline of a send at which the system's ends the connection."""
 IDLE_QUARTERS = 4
 """Looks within one idle timeout."""
 LAST_WORD = 1.0
@@ -78,6 +76,7 @@ class Socket:
         "_open",
         "_opening",
         "_roster",
+        "_taken",
         "_thread",
         "_wire",
         "_writer",
@@ -109,6 +108,7 @@ class Socket:
         self._context: Context | None = None
         self._limit: asyncio.Timeout | None = None
         self._guard: Timer | None = None
+        self._taken: int | None = None  # of what is under way, when it was last looked at
         self._heart: Timer | None = None
         self._burial: Timer | None = None  # while the server has still something to send
         self._idle: Timer | None = None
@@ -269,9 +269,6 @@ class Socket:
         """Read until the socket is over, then wait for its actor's end."""
         self._open = True
         self._tell_opened()
-        if self._wire.peer is not None:
-            # Ours comes first, where it can: it says so in the log.
-            self._wire.peer.bound_silence(self.session.settings.send_timeout + SYSTEM_LATER)
         if self.outbox.lined:
             self.ready()
         self._beat()
@@ -327,10 +324,16 @@ class Socket:
 
     def _check_progress(self) -> None:
         self._guard = None
-        since = self.outbox.since
-        if since is None:
-            return
-        left = since + self.session.settings.send_timeout - self._clock()
+        since, timeout = self.outbox.since, self.session.settings.send_timeout
+        if since is not None:
+            left = since + timeout - self._clock()
+        else:
+            # The server has taken all, but what the client's system takes none of goes nowhere.
+            peer, before = self._wire.peer, self._taken
+            self._taken = None if peer is None else peer.taken
+            if self._taken is None:
+                return
+            left = 0.0 if self._taken == before else timeout
         if left > 0:
             self._watch(left)
         else:

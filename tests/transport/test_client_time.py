@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from actors import Reason
 from actors.testing import TestKit
 from tests.transport.asgi import run
 from tests.transport.talk import Boom, Chat, Said, Say, application
 from transport import ErrorFrame, Heartbeat
+from transport._peer import Peer
 from transport.testing import TestServer
 
 
@@ -60,6 +63,45 @@ def test_a_slow_client_that_makes_progress_is_kept_for_hours() -> None:
             for number in range(100):
                 assert await client.receive(Said, timeout=251.0) == Said(str(number))
             assert kit.time > 24_000
+            assert Chat.codes == []
+
+    run(test)
+
+
+def test_a_client_whose_system_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has handed all to the system, and there it stays."""
+
+    async def test() -> None:
+        app = application(send_timeout=300.0)
+        async with TestKit() as kit, TestServer(app, system=kit) as server:
+            taken: list[int | None] = [1000]
+            monkeypatch.setattr(Peer, "taken", property(lambda _: taken[0]))
+            client = await server.connect("/chat")
+            await client.send(Say("in"))
+            await client.receive(Said)
+            for _ in range(20):
+                await kit.advance(299.0)
+                taken[0] = (taken[0] or 0) + 1  # slowly, but it does
+            assert Chat.codes == []
+            await kit.advance(602.0)
+            assert Chat.codes == [1006]
+            await client.ended()
+
+    run(test)
+
+
+def test_a_client_whose_system_has_all_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        app = application(send_timeout=300.0)
+        async with TestKit() as kit, TestServer(app, system=kit) as server:
+            taken: list[int | None] = [1000]
+            monkeypatch.setattr(Peer, "taken", property(lambda _: taken[0]))
+            client = await server.connect("/chat")
+            await client.send(Say("in"))
+            await client.receive(Said)
+            await kit.advance(301.0)
+            taken[0] = None
+            await kit.advance(3000.0)
             assert Chat.codes == []
 
     run(test)

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import threading
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -323,6 +324,30 @@ def test_pings_are_answered_while_a_handler_is_busy(serve: Any, implementation: 
         http(server, "/journal/gate/open", "POST")
         texts = ["released", *(f"unread {number}" for number in range(3))]
         assert [receive(client) for _ in texts] == [said(text, "busy") for text in texts]
+
+
+def test_a_client_that_reads_all_the_time_is_kept_however_slowly(
+    serve: Any, implementation: str
+) -> None:
+    """Its window is shut most of the time, for longer than a send may take in all."""
+    server = serve("applications:app", ws=implementation, env={"SEND_TIMEOUT": "1.5"})
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    raw.settimeout(PATIENCE)
+    with raw:
+        raw.connect(("127.0.0.1", server.port))
+        raw.sendall(handshake(server.port, "/probe?who=slow"))
+        journal(server, "slow", 1)
+        payload = json.dumps({"type": "flood", "count": 300, "size": 1000}).encode()
+        raw.sendall(b"\x81" + bytes([0x80 | len(payload)]) + bytes(4) + payload)
+        pause, until = threading.Event(), time.monotonic() + 4.0
+        while time.monotonic() < until:
+            assert raw.recv(1000)
+            pause.wait(0.02)
+        data = b""
+        while b'"299"' not in data:
+            data += raw.recv(1 << 20)
+        assert "aborting the connection" not in server.log()
 
 
 def test_a_client_that_stops_reading_is_given_up(serve: Any, implementation: str) -> None:
