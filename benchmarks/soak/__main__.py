@@ -25,16 +25,18 @@ SEND_BUFFER = 1 << 15
 """Bytes that the kernel keeps for each client, so that it shows soon who does not read."""
 SETTLE = 20.0
 """Seconds in which the last sockets must have ended once their clients have."""
+SIZES = 16
+"""How often the server's memory is looked at in a run."""
 MORE = 24
 """MiB by which the server may have grown between the two halves of a run, besides a tenth: its
 heap is fragmented by whoever is connected at the moment."""
 
 
-async def account(port: int, *, leaving: bool = False) -> Account:
+async def account(port: int, *, collect: bool = False) -> Account:
     """What the server says of itself."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        query = "?leaving=true" if leaving else ""
+        query = "?collect=true" if collect else ""
         request = f"GET /account{query} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\n\r\n"
         writer.write(request.encode())
         async with asyncio.timeout(clients.PATIENCE):
@@ -60,12 +62,13 @@ class Run:
         self.ledger = Ledger()
         self.most = 0
         """Sockets that were open at once."""
-        self._sizes: list[tuple[float, int]] = []  # of the server, by time
+        self.sizes = ""
+        self._sizes: list[int] = []  # of the server, its garbage collected
 
     async def run(self) -> None:
         """Have the clients come and go, then compare."""
         given, port = self._given, self._server.port
-        before = await account(port, leaving=True)
+        before = await account(port, collect=True)
         files = descriptors(self._server)
         started = time.monotonic()
         load = clients.Load(
@@ -78,15 +81,16 @@ class Run:
         )
         crowd = asyncio.create_task(clients.keep(load, given.seed, given.connections))
         while not (await asyncio.wait([crowd], timeout=POLL))[0]:
-            found = await account(port)
+            measures = time.monotonic() > started + len(self._sizes) * given.seconds / SIZES
+            found = await account(port, collect=measures)
             self.ledger.add_entries(found.ended)
             self.most = max(self.most, found.left["sockets"])
-            if time.monotonic() < load.until:
-                self._sizes.append((time.monotonic(), self._server.resident()))
+            if measures:
+                self._sizes.append(self._server.resident())
         crowd.result()
         deadline = time.monotonic() + SETTLE
         while True:
-            found = await account(port, leaving=True)
+            found = await account(port, collect=True)
             self.ledger.add_entries(found.ended)
             left = max(0, descriptors(self._server) - files)
             if (found.left == before.left and not left) or time.monotonic() > deadline:
@@ -95,14 +99,13 @@ class Run:
         self.ledger.close(found, before)
         if left:
             self.ledger.differ(f"{left} open files left")
-        self._compare_sizes(started, load.until)
+        self._compare_sizes()
 
-    def _compare_sizes(self, started: float, until: float) -> None:
+    def _compare_sizes(self) -> None:
         # The first quarter warms up; then the most of the first half against that of the second.
-        half = (started + until) / 2
-        quarter = (started + half) / 2
-        first = max((size for at, size in self._sizes if quarter < at <= half), default=0)
-        second = max((size for at, size in self._sizes if at > half), default=0)
+        sizes = self._sizes[:SIZES]
+        first = max(sizes[SIZES // 4 : SIZES // 2], default=0)
+        second = max(sizes[SIZES // 2 :], default=0)
         self.sizes = f"{first >> 20} MiB, then {second >> 20} MiB"
         if second > first * 1.1 + (MORE << 20):
             self.ledger.differ(f"the server grew: {self.sizes}")

@@ -318,9 +318,9 @@ app = Witness(fastapi, clerk)
 
 
 @fastapi.get("/account")
-async def account(leaving: bool = False) -> Response:
-    """What ended since it was last asked for; `leaving`: with all garbage collected."""
-    if leaving:
+async def account(collect: bool = False) -> Response:
+    """What ended since it was last asked for; `collect`: with its garbage collected."""
+    if collect:
         gc.collect()
     if not any(isinstance(each, Counting) for each in logging.getLogger().handlers):
         for logger in ("", "uvicorn"):  # once uvicorn has configured its own

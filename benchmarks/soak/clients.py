@@ -132,8 +132,9 @@ class Client:
                 raise Different(f"closed with {code or 1006}")
 
     async def listen(self) -> None:
-        """Read what comes for a while."""
-        until = asyncio.timeout(self.rng.uniform(0.0, 2 * self.load.rest))
+        """Read what comes for a while; at the end of the run no more."""
+        seconds = self.rng.uniform(0.0, 2 * self.load.rest)
+        until = asyncio.timeout(min(seconds, max(0.0, self.load.until - time.monotonic())))
         try:
             async with until:
                 while (code := await self.take()) is None:
