@@ -10,7 +10,7 @@ so nobody overtakes a waiting teller; after `close` nothing more is taken in.
 import enum
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from .exceptions import MailboxFull
 
@@ -179,9 +179,12 @@ class Mailbox:
     def put_now(self, item: object) -> Told:
         """The same for somebody who cannot wait: raises `MailboxFull` where it would have to."""
         if self.overflow is Overflow.WAIT and self.closed is None and not self._fits(item):
-            self.refused += 1
-            raise MailboxFull(f"the mailbox holds its {self.capacity} messages")
+            self._refuse()
         return self.put(item)
+
+    def _refuse(self) -> NoReturn:
+        self.refused += 1
+        raise MailboxFull(f"the mailbox holds its {self.capacity} messages")
 
     def offer(self, item: object) -> None:
         """Take a message in, or make it a dead letter: never wait, never raise."""
@@ -248,8 +251,7 @@ class Mailbox:
             self.waiting[place] = None
             return place
         elif self.overflow is Overflow.FAIL:
-            self.refused += 1
-            raise MailboxFull(f"the mailbox holds its {self.capacity} messages")
+            self._refuse()
         elif self.overflow is Overflow.DROP_NEWEST:
             self.told += 1
             self.drop(item, Reason.DROPPED)

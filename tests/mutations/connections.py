@@ -85,7 +85,7 @@ MUTANTS = [
         "what it is told before the accept is handled after on_connect",
         edit(
             "transport/connection.py",
-            "            context.call(Connection.__connected__)\n",
+            "            context.call(Connection.__connected__, first=True)\n",
             "            context.call_later(0.0, lambda: context.call(Connection.__connected__))\n",
         ),
         "tests/transport/test_connection.py"
@@ -97,5 +97,57 @@ MUTANTS = [
         edit("transport/_socket.py", "            self._gone(CloseCode.ABNORMAL)\n\n", "\n"),
         "tests/transport/test_connection.py"
         "::test_what_was_sent_to_a_client_that_is_refused_is_a_dead_letter",
+    ),
+    mutant(
+        "an interrupt comes before on_connect",
+        "a connection hears on_connect before anything else",
+        edit(
+            "transport/connection.py",
+            "(Connection.__connected__, first=True)",
+            "(Connection.__connected__)",
+        ),
+        "tests/transport/test_connection.py::test_no_interrupt_goes_before_on_connect",
+    ),
+    mutant(
+        "whom on_connect refuses is heard",
+        "of whom on_connect refuses nothing is handled",
+        edit(
+            "transport/connection.py",
+            "            self.stop()  # what it",
+            "            pass  # what it",
+        ),
+        "tests/transport/test_refusals.py::test_of_whom_on_connect_refuses_nothing_is_handled",
+    ),
+    mutant(
+        "on_disconnect hears how the actor ends",
+        "on_disconnect hears the code that the client gets",
+        edit("transport/_socket.py", "self.outbox.close or self._farewell", "self._farewell"),
+        "tests/transport/test_close.py::test_on_disconnect_hears_the_code_that_the_client_gets",
+    ),
+    mutant(
+        "a client waits in line",
+        "a client's frames are refused by a full mailbox that waits",
+        edit(
+            "transport/_intake.py",
+            "owner.session.take, owner.context.mailbox.put_now",
+            "owner.session.take, owner.context.mailbox.put",
+        ),
+        "tests/transport/test_overload.py::test_a_mailbox_that_waits_bounds_its_client_too",
+    ),
+    mutant(
+        "a declared exception is a crash",
+        "a declared exception is an answer for a client",
+        edit("transport/_intake.py", "if isinstance(value, Exception):", "if value is None:"),
+        "tests/transport/test_requests.py::test_a_declared_exception_is_no_crash",
+    ),
+    mutant(
+        "a drain waits for dependencies",
+        "a drain waits for no start",
+        edit(
+            "transport/endpoint.py",
+            "        async with server.starting():\n            yield\n",
+            "        yield\n",
+        ),
+        "tests/transport/test_server_end.py::test_a_dependency_that_hangs_keeps_nobody",
     ),
 ]

@@ -119,11 +119,11 @@ MUTANTS = [
         "refused to the teller is not told",
         edit(
             "mailbox.py",
-            "            self.refused += 1\n"
-            '            raise MailboxFull(f"the mailbox holds its {self.capacity} messages")',
-            "            self.told += 1\n"
-            "            self.refused += 1\n"
-            '            raise MailboxFull(f"the mailbox holds its {self.capacity} messages")',
+            "        self.refused += 1\n"
+            '        raise MailboxFull(f"the mailbox holds its {self.capacity} messages")',
+            "        self.told += 1\n"
+            "        self.refused += 1\n"
+            '        raise MailboxFull(f"the mailbox holds its {self.capacity} messages")',
         ),
         "tell.py::test_fail_refuses_to_the_teller",
     ),

@@ -187,23 +187,14 @@ class First(Message):
     """Is handled next."""
 
 
-class Load(Message):
-    """What `on_start` leaves for later."""
-
-
-class Loading(Connection):
+class Hasty(Connection):
     journal: list[str]
-    release: asyncio.Event
 
     async def on_start(self) -> None:
-        self.ref.tell(Load())
+        self.ref.tell(First())
 
     async def on_connect(self) -> None:
         self.journal.append("connect")
-
-    @receive(wire=False)
-    async def load(self, message: Load) -> None:
-        await self.release.wait()
 
     @receive(interrupt=True)
     async def first(self, message: First) -> None:
@@ -211,16 +202,12 @@ class Loading(Connection):
         self.send("done")
 
 
-def test_no_message_of_the_clients_goes_before_on_connect(house: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(Loading, "journal", [], raising=False)
-    monkeypatch.setattr(Loading, "release", asyncio.Event(), raising=False)
+def test_no_interrupt_goes_before_on_connect(house: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Hasty, "journal", [], raising=False)
 
     async def test(house: Any) -> None:
         peer = await house.connect("/probe")
-        peer.send({"type": "first"})
-        await house.until(lambda: house.system.stats().queued)
-        Loading.release.set()
         assert await peer.data() == "done"
-        assert Loading.journal == ["connect", "first"]
+        assert Hasty.journal == ["connect", "first"]
 
-    house(*application(Loading), test)
+    house(*application(Hasty), test)
