@@ -6,10 +6,10 @@ The map, from the ground up (imports point down only):
     limits       token buckets, headcounts     settings     bounds and policies
     bearer       a token as a subprotocol      depth        how deep a frame is nested
     codec        frames <-> messages           outbox       what waits to be sent
-    _peer        the TCP connection beneath    wire         the port to the server
-    session      the rules, without I/O        _lane        how a group reaches clients
-    _intake      what comes of frames          _roster      the sockets that are open
-    _writer      the write pump of all sockets _socket      one WebSocket, from accept to close
+    _peer        the TCP connection beneath    _writer      the write pump of all sockets
+    wire         the port to the server        session      the rules, without I/O
+    _lane        how a group reaches clients   _intake      what comes of frames
+    _roster      the sockets that are open     _socket      one WebSocket, from accept to close
     connection   Connection(Actor)             drain        the end of a server
     gate         who gets in                   _server      what all sockets share
     denial       refused before the accept     endpoint     the route

@@ -1,9 +1,9 @@
 """`Socket`: one WebSocket from accept to close, across the restarts of its actor.
 
-The ASGI task reads (`run`), the server's write pump sends what is queued (`flush`), and the actor
-has its own task in the system. Each may be the first to end:
+Its wire reads and writes, and the actor has its own task in the system. Each may be the first to
+end:
 
-    the client goes    `run` hears of it      -> the actor drains, `on_disconnect` runs
+    the client goes    `gone`, by the wire    -> the actor drains, `on_disconnect` runs
     the actor ends     `actor_ended`          -> the outbox is flushed, the socket closed
     the actor closes   `Outbox.finish`        -> as if the client had gone, with that code
     the client stalls  `_check_progress`      -> the connection is aborted, as if it had gone
@@ -26,7 +26,6 @@ from actors import Context, Message, Reason, Timer, Told
 from ._intake import Intake
 from ._lane import ClientLane
 from ._roster import Roster
-from ._writer import Writer
 from .codec import Frame, Heartbeat, Missed
 from .exceptions import CloseCode, CodecError, Disconnected
 from .limits import Window
@@ -36,15 +35,11 @@ from .wire import Wire
 
 IDLE_QUARTERS = 4
 """Looks within one idle timeout."""
-LAST_WORD = 1.0
-"""Seconds in which a server that refused a send has to say with which code the client went."""
 
 
 class Host(Protocol):
     """What a socket has of its server."""
 
-    @property
-    def writer(self) -> Writer: ...
     @property
     def roster(self) -> "Roster[Socket]": ...
     @property
@@ -71,17 +66,15 @@ class Socket:
         "_guard",
         "_heart",
         "_idle",
-        "_intake",
-        "_limit",
         "_open",
         "_opening",
         "_roster",
         "_taken",
         "_thread",
         "_wire",
-        "_writer",
         "code",
         "connected",
+        "intake",
         "lane",
         "outbox",
         "session",
@@ -100,13 +93,11 @@ class Socket:
         self.connected = False
         self.code: int | None = None  # once it is over
         self._wire = wire
-        self._writer = host.writer
         self._roster = host.roster
         self._clock = host.clock
         self._open = False
         self._opening: asyncio.Future[None] | None = None  # of who waits for that
         self._context: Context | None = None
-        self._limit: asyncio.Timeout | None = None
         self._guard: Timer | None = None
         self._taken: int | None = None  # of what is under way, when it was last looked at
         self._heart: Timer | None = None
@@ -115,7 +106,7 @@ class Socket:
         self._farewell: Close | None = None
         self._thread = get_ident()
         self._expiry: Timer | None = None
-        self._intake = Intake(self, host.clock, host.refused)
+        self.intake = Intake(self, host.clock, host.refused)
         self._crashes: Window | None = None  # from the first one on that it resumes after
 
     @property
@@ -142,7 +133,7 @@ class Socket:
         """It will never be accepted: end its actor, if there is one."""
         if self._context is not None:
             self._context.ref.stop()
-            self._gone(CloseCode.ABNORMAL)
+            self.gone(CloseCode.ABNORMAL)
 
     # For the behaviour.
 
@@ -168,7 +159,7 @@ class Socket:
 
     def crashed(self, error_id: str) -> None:
         """Tell the client that its actor crashed, under which id the server logged it."""
-        if not self._intake.has_told(error_id):
+        if not self.intake.has_told(error_id):
             self.tell_client(self.session.crashed(error_id))
 
     def refused(self, error: HTTPException) -> None:
@@ -232,9 +223,8 @@ class Socket:
     def abort(self) -> None:
         """End the connection at once, whatever its client does."""
         self._is_buried()
-        if self._wire.peer is not None:
-            self._wire.peer.abort()
-        self._gone(CloseCode.ABNORMAL)
+        self._wire.abort()
+        self.gone(CloseCode.ABNORMAL)
 
     def kill(self) -> None:
         """The same, and its actor."""
@@ -251,7 +241,7 @@ class Socket:
 
     def ready(self) -> None:
         if self._open:  # before it is accepted nothing can be sent
-            self._writer.mark(self)
+            self._wire.ready()
 
     def drop(self, frame: Frame, reason: Reason) -> None:
         if not isinstance(frame.message, Missed):  # which nobody sent
@@ -265,58 +255,42 @@ class Socket:
 
     # The life of the socket.
 
-    async def run(self) -> None:
-        """Read until the socket is over, then wait for its actor's end."""
+    def open(self) -> None:
+        """It has been accepted."""
         self._open = True
         self._tell_opened()
+        self._wire.open(self)
         if self.outbox.lined:
             self.ready()
         self._beat()
         self._check_idle()
-        try:
-            async with asyncio.timeout(None) as self._limit:
-                await self._wire.pump(self._intake)
-        except Disconnected as error:
-            self._limit = None  # nothing is left to cut short
-            self._gone(error.code)
-        except TimeoutError:
-            pass  # it was over before the server said so: see `_gone`
-        finally:
-            self._limit = None
-            self._gone(CloseCode.ABNORMAL)
+
+    async def run(self) -> None:
+        """Wait until it is over, and its actor has ended."""
+        await self._wire.run()
         await self.context.ref.wait()
 
     def _tell_opened(self) -> None:
         if self._opening is not None and not self._opening.done():
             self._opening.set_result(None)
 
-    async def flush(self) -> bool:
-        """For the write pump: send what is queued, and at last the close."""
-        outbox = self.outbox
+    # For the wire.
+
+    def watch(self) -> None:
+        """Something is sent: see to it that it gets on."""
         if self._guard is None and self.code is None:
             self._watch(self.session.settings.send_timeout)
-        if outbox.queue:
-            await self._wire.write(outbox)
-            outbox.relieve()
-            if outbox.queue:
-                return True
-        outbox.lined = False
-        close = outbox.close
-        if close is not None and not outbox.gone:
-            outbox.since = self._clock()
-            await self._wire.close(close)
-            outbox.since = None
-            self._gone(close.code)
-            self._bury()
-        return False
 
-    def fail(self, error: Exception) -> None:
-        """For the write pump: a send raised."""
+    def closed(self, code: int) -> None:
+        """The close has been sent."""
+        self.gone(code)
+        self._bury()
+
+    def failed(self, error: Exception) -> None:
+        """A send raised."""
         if not isinstance(error, Disconnected):
             self.context.log("error", "a send failed", error)
         self.outbox.abandon()
-        # The client's own close may have come before: reading hears of it, and of the code.
-        self._read_until(LAST_WORD)
 
     def _watch(self, delay: float) -> None:
         # One timer at a time, set again while there is progress: cheaper than one for each send.
@@ -370,32 +344,27 @@ class Socket:
         timeout = self.session.settings.idle_timeout
         if timeout is None:
             return
-        if self._intake.quiet >= IDLE_QUARTERS:
+        if self.intake.quiet >= IDLE_QUARTERS:
             self.outbox.finish(Close(CloseCode.IDLE, f"nothing came for {timeout:g} s"))
             return
-        self._intake.quiet += 1
+        self.intake.quiet += 1
         self._idle = self.context.call_later(timeout / IDLE_QUARTERS, self._check_idle)
 
-    def _gone(self, code: int) -> None:
+    def gone(self, code: int) -> None:
         """The socket is over. The first to say so says with which code."""
         if self.code is not None:
             return
         self.code = code
         self._tell_opened()
-        self._intake.stop()
+        self.intake.stop()
         timers = self._guard, self._heart, self._idle, self._expiry
         for timer in timers:
             if timer is not None:
                 timer.cancel()
         self.outbox.abandon()
-        if self.outbox.since is not None:
-            self._writer.give_up(self)  # the send may never return
-        self._read_until(0)
+        if self._open:
+            self._wire.cut()
         self.context.drain_or_interrupt(self.session.settings.disconnect_timeout)
-
-    def _read_until(self, delay: float) -> None:
-        if self._limit is not None:
-            self._limit.reschedule(asyncio.get_running_loop().time() + delay)
 
 
 async def _tell_of_drain(actor: Any) -> None:

@@ -123,7 +123,7 @@ class Route:
         subprotocol = next((s for s in websocket["subprotocols"] if s in self._subprotocols), None)
         codec = self._codec if subprotocol is None else self._subprotocols[subprotocol]
         session, lane = self._session(codec, settings)
-        wire = PlainWire(websocket, server.clock)
+        wire = PlainWire(websocket, server.writer, server.clock)
         socket = Socket(wire, server, session, lane)
 
         def factory() -> Connection:
@@ -142,6 +142,7 @@ class Route:
             server.gate.check_open()  # all that may have taken its time
             await wire.accept(subprotocol)
             accepted = True
+            socket.open()
             await socket.run()
         except Disconnected:
             return  # the client went before it was accepted

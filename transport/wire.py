@@ -12,6 +12,7 @@ from starlette.types import Receive, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ._peer import Peer, find
+from ._writer import Writer
 from .codec import Data
 from .exceptions import CloseCode, Disconnected
 from .outbox import Close, Outbox
@@ -19,6 +20,10 @@ from .outbox import Close, Outbox
 TURN = 128
 """Frames of one socket that may go out before the others get a turn: as many as an actor may
 handle messages in a turn, so that answers go out as fast as they come."""
+
+
+LAST_WORD = 1.0
+"""Seconds in which a server that refused a send has to say with which code the client went."""
 
 
 class Intake(Protocol):
@@ -33,31 +38,55 @@ class Intake(Protocol):
         ...
 
 
+class Served(Protocol):
+    """What a wire has of its socket."""
+
+    outbox: Outbox
+
+    @property
+    def intake(self) -> Intake: ...
+
+    def watch(self) -> None:
+        """Something is sent: see to it that it gets on."""
+
+    def closed(self, code: int) -> None:
+        """The close has been sent."""
+
+    def failed(self, error: Exception) -> None:
+        """A send raised."""
+
+    def gone(self, code: int) -> None:
+        """The client is, or nobody can tell any more. Only the first time counts."""
+
+
 class Wire(Protocol):
-    """What a socket needs of its server. Each method raises `Disconnected` when it is too late;
-    any other error is one of the server's."""
+    """What a socket needs of its server."""
 
     peer: Peer | None
     """The connection beneath, if it can be reached."""
 
     async def accept(self, subprotocol: str | None) -> None:
-        """Finish the handshake."""
+        """Finish the handshake. Raises `Disconnected` when it is too late; any other error is one
+        of the server's."""
         ...
 
-    async def pump(self, intake: Intake) -> NoReturn:
-        """Have the client's frames taken until it is gone, which `Disconnected` tells. It never
-        waits for anything else: a disconnect and pongs are always seen."""
-        ...
+    def open(self, socket: Served) -> None:
+        """The handshake is done: serve that socket from now on."""
 
-    async def write(self, outbox: Outbox) -> None:
-        """Send from the outbox, in order; it may leave some, so that others get a turn.
+    def ready(self) -> None:
+        """The socket's outbox does not stand in line, and has something to send, or a close.
 
         What is being sent, and since when, is noted in the outbox."""
-        ...
 
-    async def close(self, close: Close) -> None:
-        """Start the close handshake."""
-        ...
+    async def run(self) -> None:
+        """Have the client's frames taken until the socket is over. It never waits for anything
+        else: a disconnect and pongs are always seen."""
+
+    def cut(self) -> None:
+        """The socket is over: end what still reads or writes."""
+
+    def abort(self) -> None:
+        """End the connection at once, where the server lets it be reached."""
 
 
 # What Starlette or the server raises when a send comes too late, and maybe for other reasons: of a
@@ -85,13 +114,29 @@ def _too_late(error: Exception) -> Disconnected:
 
 
 class PlainWire:
-    """Any ASGI server. `clock`: the system's."""
+    """Any ASGI server. The application's task reads, and the server's write pump writes.
 
-    __slots__ = ("_clock", "_receive", "_send", "_websocket", "peer")
+    `clock`: the system's.
+    """
 
-    def __init__(self, websocket: WebSocket, clock: Callable[[], float]) -> None:
+    __slots__ = (
+        "_clock",
+        "_limit",
+        "_receive",
+        "_send",
+        "_socket",
+        "_websocket",
+        "_writer",
+        "peer",
+    )
+
+    _socket: Served
+
+    def __init__(self, websocket: WebSocket, writer: Writer, clock: Callable[[], float]) -> None:
         self._websocket = websocket
+        self._writer = writer
         self._clock = clock
+        self._limit: asyncio.Timeout | None = None
         # For frames the ASGI callables beneath Starlette's: its own check at each frame what the
         # socket knows already, for a tenth of the time of a message.
         self._receive: Receive = getattr(websocket, "_receive", websocket.receive)
@@ -104,7 +149,38 @@ class PlainWire:
         except _TOO_LATE as error:
             raise _too_late(error) from error
 
-    async def pump(self, intake: Intake) -> NoReturn:
+    def open(self, socket: Served) -> None:
+        self._socket = socket
+
+    def ready(self) -> None:
+        self._writer.mark(self)
+
+    def cut(self) -> None:
+        if self._socket.outbox.since is not None:
+            self._writer.give_up(self)  # the send may never return
+        self._read_until(0)
+
+    def abort(self) -> None:
+        if self.peer is not None:
+            self.peer.abort()
+
+    # The application's task.
+
+    async def run(self) -> None:
+        socket = self._socket
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                await self._read(socket.intake)
+        except Disconnected as error:
+            self._limit = None  # nothing is left to cut short
+            socket.gone(error.code)
+        except TimeoutError:
+            pass  # the socket was over before the server said so: see `cut`
+        finally:
+            self._limit = None
+            socket.gone(CloseCode.ABNORMAL)
+
+    async def _read(self, intake: Intake) -> NoReturn:
         receive, take = self._receive, intake.take
         while True:
             event = await receive()
@@ -122,7 +198,37 @@ class PlainWire:
                 await asyncio.sleep(0)
                 turn = intake.go_on()
 
-    async def write(self, outbox: Outbox) -> None:
+    def _read_until(self, delay: float) -> None:
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + delay)
+
+    # The write pump's.
+
+    async def flush(self) -> bool:
+        """Send what is queued, and at last the close; whether some is left for another turn."""
+        outbox = self._socket.outbox
+        self._socket.watch()
+        if outbox.queue:
+            await self._write(outbox)
+            outbox.relieve()
+            if outbox.queue:
+                return True
+        outbox.lined = False
+        close = outbox.close
+        if close is not None and not outbox.gone:
+            outbox.since = self._clock()
+            await self._close(close)
+            outbox.since = None
+            self._socket.closed(close.code)
+        return False
+
+    def fail(self, error: Exception) -> None:
+        """A flush raised."""
+        self._socket.failed(error)
+        # The client's own close may have come before: reading hears of it, and of the code.
+        self._read_until(LAST_WORD)
+
+    async def _write(self, outbox: Outbox) -> None:
         send, queue, take, now = self._send, outbox.queue, outbox.take, self._clock
         peer = self.peer
         try:
@@ -138,7 +244,7 @@ class PlainWire:
             raise _too_late(error) from error
         outbox.sent()
 
-    async def close(self, close: Close) -> None:
+    async def _close(self, close: Close) -> None:
         try:
             await self._websocket.close(close.code, close.reason)
         except _TOO_LATE as error:

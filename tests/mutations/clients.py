@@ -90,7 +90,7 @@ MUTANTS = [
     mutant(
         "silence has no end",
         "a client that says nothing is closed",
-        edit(SOCKET, "        self._intake.quiet += 1\n", ""),
+        edit(SOCKET, "        self.intake.quiet += 1\n", ""),
         TESTS + "idle.py::test_a_client_that_says_nothing_is_closed_with_4408",
     ),
     mutant(

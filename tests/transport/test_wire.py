@@ -8,6 +8,7 @@ import pytest
 
 from actors import Reason
 from transport import Settings
+from transport._writer import Writer
 from transport.codec import Frame, framed
 from transport.exceptions import Disconnected
 from transport.outbox import new_outbox
@@ -40,6 +41,7 @@ class Server:
 class Owner:
     def __init__(self) -> None:
         self.dropped: list[object] = []
+        self.outbox = new_outbox(Settings(), self)  # type: ignore[arg-type]
 
     def drop(self, frame: Frame, reason: Reason) -> None:
         assert reason is Reason.CLIENT_GONE
@@ -47,18 +49,20 @@ class Owner:
 
     def ready(self) -> None: ...
 
+    def watch(self) -> None: ...
+
 
 @pytest.mark.parametrize("lasts", [0, 1, 3])
 def test_what_a_lost_connection_would_swallow_is_reported_dropped(lasts: int) -> None:
     async def main() -> None:
         server, owner = Server(lasts), Owner()
-        wire = PlainWire(server, time.monotonic)  # type: ignore[arg-type]
-        outbox = new_outbox(Settings(), owner)  # type: ignore[arg-type]
+        wire = PlainWire(server, Writer(), time.monotonic)  # type: ignore[arg-type]
+        wire.open(owner)  # type: ignore[arg-type]
         for text in "abcde":
-            outbox.put(framed(text, text, text=True))
+            owner.outbox.put(framed(text, text, text=True))
         with pytest.raises(Disconnected):
-            await wire.write(outbox)
-        outbox.abandon()
+            await wire.flush()
+        owner.outbox.abandon()
         assert "".join(server.taken) == "abcde"[:lasts]
         assert "".join(map(str, owner.dropped)) == "abcde"[lasts:]
 
