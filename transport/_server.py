@@ -80,7 +80,7 @@ class Server:
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Run for as long as this is entered; leaving it drains, and stops all actors."""
+        """Run for as long as this is entered. Leaving it stops all actors; for a drain, `end` first."""
         async with Writer() as writer, self._running_system() as system:
             self._system, self._writer, self._drained = system, writer, None
             self._hurried.clear()
