@@ -61,7 +61,8 @@ def endpoint(
     unless you say otherwise. `settings`: for this route, instead of
     those of `Sockets`. `keep_dependencies`: `yield` dependencies are closed after `on_start`,
     before the socket is accepted, so that none pins a database session for the socket's life;
-    with true they are closed after `on_stop`.
+    with true they are closed after `on_stop`. They are not run anew for a restart: after a crash
+    the fresh instance is given the same objects, and what has been closed stays closed.
 
     Raises `CodecError` or `HandlerError` for a class that cannot be served.
     """

@@ -385,3 +385,38 @@ def test_the_socket_itself_may_be_taken(kind: Any) -> None:
     app = FastAPI()
     Sockets(app).add("/here", nosy)
     assert connect(app, "/here") == ["/here"]
+
+
+def test_a_restart_is_given_the_same_objects_closed_as_they_are(house: Any) -> None:
+    """FastAPI runs dependencies once for a socket."""
+    opened: list[tuple[int, bool]] = []
+
+    class Session:
+        is_open = True
+
+    async def session() -> AsyncIterator[Session]:
+        own = Session()
+        yield own
+        own.is_open = False
+
+    class User(Connection):
+        def __init__(self, session: Annotated[Session, Depends(session)]) -> None:
+            opened.append((id(session), session.is_open))
+
+        @receive
+        async def ask(self, message: Ask) -> None:
+            raise RuntimeError
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/")
+        peer.send({"type": "ask"})
+        assert (await peer.receive())["code"] == "crashed"
+        await house.until(lambda: len(opened) == 2)
+        (first, was_open), (second, is_open) = opened
+        assert first == second
+        assert (was_open, is_open) == (True, False)
+
+    app = FastAPI()
+    sockets = Sockets(app)
+    sockets.add("/", User)
+    house(app, sockets, test)
