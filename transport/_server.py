@@ -80,8 +80,8 @@ class Server:
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Run for as long as this is entered. Leaving it stops the actors of a system of its own, and
-        does not drain: `end` does."""
+        """Run for as long as this is entered. Leaving it stops the actors, of a system of its own,
+        without a drain: `end` does that before."""
         async with Writer() as writer, self._running_system() as system:
             self._system, self._writer, self._drained = system, writer, None
             self._hurried.clear()
