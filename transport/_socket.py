@@ -155,7 +155,10 @@ class Socket:
         try:
             self.send(message)
         except CodecError as error:
-            self.context.log("error", "the client cannot be told", error)
+            self._cannot_tell(error)
+
+    def _cannot_tell(self, error: CodecError) -> None:
+        self.context.log("error", "the client cannot be told", error)
 
     def crashed(self, error_id: str) -> None:
         """Tell the client that its actor crashed, under which id the server logged it."""
@@ -247,8 +250,12 @@ class Socket:
         if not isinstance(frame.message, Missed):  # which nobody sent
             self.context.dead_letter(frame.message, reason)
 
-    def missed(self, count: int) -> Frame:
-        return self.session.codec.encode(Missed(count=count))
+    def missed(self, count: int) -> Frame | None:
+        try:
+            return self.session.codec.encode(Missed(count=count))
+        except CodecError as error:
+            self._cannot_tell(error)
+            return None
 
     def new_waiter(self) -> asyncio.Future[None]:
         return asyncio.get_running_loop().create_future()

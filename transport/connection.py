@@ -35,7 +35,8 @@ class Connection(Actor):
 
     `HTTPException` is no crash: raised by a handler it refuses the message, which counts as
     handled. The client gets an error frame with the status, an asker the exception; state is
-    kept, and nothing is logged. Raised by `on_connect` it closes with 4000 and the status.
+    kept, and nothing is logged. Raised by `on_connect`, or by `on_start` or `on_restart` after a
+    crash, it closes with 4000 and the status.
     """
 
     mailbox_size: ClassVar[int] = 256
@@ -184,8 +185,11 @@ class Connection(Actor):
         return True
 
     def __directive__(self, error: Exception) -> Directive:
-        directive = super().__directive__(error)
         socket = self.__own__
+        if isinstance(error, AnyHTTPException):  # of a restart: a handler's is a refusal
+            socket.close(_close_for(error))
+            return Directive.STOP
+        directive = super().__directive__(error)
         named = isinstance(error, tuple(self.directives))
         if named or socket.session.settings.on_crash is not OnCrash.RESUME:
             return directive
@@ -199,10 +203,7 @@ class Connection(Actor):
         try:
             await self.on_connect()
         except AnyHTTPException as error:
-            code = _APPLICATION + error.status_code
-            if code not in _APPLICATIONS:
-                code = CloseCode.INTERNAL_ERROR
-            socket.close(Close.cut(code, text_of(error.detail)))
+            socket.close(_close_for(error))
             self.stop()  # what it was told meanwhile is not for one who is refused
 
     @classmethod
@@ -219,6 +220,13 @@ class Connection(Actor):
 
     def __ended__(self, end: End | None) -> None:
         self.__own__.actor_ended(_code(end))
+
+
+def _close_for(error: AnyHTTPException) -> Close:
+    code = _APPLICATION + error.status_code
+    if code not in _APPLICATIONS:
+        code = CloseCode.INTERNAL_ERROR
+    return Close.cut(code, text_of(error.detail))
 
 
 def _code(end: End | None) -> int:

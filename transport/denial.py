@@ -1,17 +1,23 @@
 """How a socket is refused before it is accepted: by an HTTP response with a body.
 
-Whoever refuses raises `HTTPException`, in a dependency or in `on_start`; the application's own
-handler of it makes the response. Here it is sent, and where a server knows no HTTP response to a
-WebSocket, the socket is closed instead, which becomes a bare 403.
+Whoever refuses raises `HTTPException`, in a dependency or in `on_start`, and the application's own
+handler of it makes the response; a parameter that does not validate is a 422. Here it is sent, and
+where a server knows no HTTP response to a WebSocket, the socket is closed instead, which becomes a
+bare 403.
 """
 
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from http import HTTPStatus
 from typing import Any
+from weakref import WeakSet
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
+from fastapi.exception_handlers import websocket_request_validation_exception_handler
+from fastapi.exceptions import WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -30,6 +36,7 @@ PATIENCE = 1.0
 """Seconds that a server has to be done with a connection after the response."""
 
 _EXTENSION = "websocket.http.response"
+_installed: WeakSet[FastAPI] = WeakSet()
 
 
 def install(app: FastAPI) -> None:
@@ -37,16 +44,29 @@ def install(app: FastAPI) -> None:
 
     Its own handler of `HTTPException`, if it has one by now, still makes the response.
     """
+    if app in _installed:
+        return
+    _installed.add(app)
     app.add_exception_handler(HTTPException, _answering(app.exception_handlers[HTTPException]))
     app.add_exception_handler(LimitReached, _answering(_limit_response))
+    handlers: dict[Any, Any] = app.exception_handlers
+    invalid = WebSocketRequestValidationError
+    if handlers.get(invalid) is websocket_request_validation_exception_handler:  # FastAPI's own
+        app.add_exception_handler(invalid, _answering(_invalid_response))
 
 
 def install_mounted(app: FastAPI) -> None:
     """The same for the applications that are mounted on it, before their first request."""
+    for mounted in applications_on(app):
+        install(mounted)
+
+
+def applications_on(app: FastAPI) -> Iterator[FastAPI]:
+    """Those that are mounted on it, and on these."""
     for route in app.routes:
         if isinstance(route, Mount) and isinstance(route.app, FastAPI):
-            install(route.app)
-            install_mounted(route.app)
+            yield route.app
+            yield from applications_on(route.app)
 
 
 def _answering(respond: Callable[..., Any]) -> Callable[[Any, Exception], Awaitable[Any]]:
@@ -69,6 +89,13 @@ async def _limit_response(connection: HTTPConnection, error: LimitReached) -> Re
     return JSONResponse(body, error.status_code, error.headers)
 
 
+async def _invalid_response(
+    connection: HTTPConnection, error: WebSocketRequestValidationError
+) -> Response:
+    body = {"detail": jsonable_encoder(error.errors())}
+    return JSONResponse(body, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
 async def _response(
     respond: Callable[..., Any], connection: HTTPConnection, error: Exception
 ) -> Any:
@@ -79,8 +106,8 @@ async def _response(
 
 async def _deny(websocket: WebSocket, respond: Callable[..., Any], error: Exception) -> None:
     if _EXTENSION not in (websocket.scope.get("extensions") or {}):
-        assert isinstance(error, HTTPException)
-        close = Close.cut(CloseCode.POLICY_VIOLATION, text_of(error.detail))
+        detail = error.detail if isinstance(error, HTTPException) else str(error)
+        close = Close.cut(CloseCode.POLICY_VIOLATION, text_of(detail))
         await websocket.close(close.code, close.reason)
         return
     response = await _response(respond, websocket, error)

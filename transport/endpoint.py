@@ -10,6 +10,7 @@ from fastapi import Depends, HTTPException, WebSocket
 
 from actors import (
     ActorRef,
+    ActorStopped,
     ActorSystem,
     DeadLetter,
     HandlerError,
@@ -168,16 +169,19 @@ class Route:
         settings: Settings,
     ) -> ActorRef:
         restarts = settings.on_crash is not OnCrash.CLOSE
+        name = self._name and self._name.format_map(websocket.path_params)
+        if name == "":  # a path parameter that may be empty
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         try:
             return await system.spawn(
                 factory,
-                name=self._name and self._name.format_map(websocket.path_params),
+                name=name,
                 restart=Restart.TRANSIENT if restarts else Restart.TEMPORARY,
                 intensity=settings.intensity,
             )
         except NameTaken as error:
             raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
-        except NotRunning as error:
+        except (NotRunning, ActorStopped) as error:
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
 

@@ -39,8 +39,8 @@ class Owner(Protocol):
     def ready(self) -> None:
         """There is something to send, or a close, and the write pump does not know of it."""
 
-    def missed(self, count: int) -> Frame:
-        """What tells the client that so many were dropped."""
+    def missed(self, count: int) -> Frame | None:
+        """What tells the client that so many were dropped, unless it cannot be told."""
         ...
 
     def new_waiter(self) -> Any:
@@ -158,9 +158,10 @@ class Outbox:
     def _tell_missed(self) -> None:
         count, self._dropped = self._dropped, 0
         frame = self._owner.missed(count)
-        self._notes += 1
-        self._bytes += frame.size
-        self.queue.append(frame)
+        if frame is not None:
+            self._notes += 1
+            self._bytes += frame.size
+            self.queue.append(frame)
 
     def _pop(self) -> Frame:
         frame: Frame = self.queue.popleft()
@@ -173,10 +174,11 @@ class Outbox:
 
     def take(self, now: float) -> Frame:
         """The next frame, which is in hand from now on, until the next or `sent`."""
+        frame: Frame | None = None
         if self._dropped and self._policy is SlowClient.DROP_OLDEST:
             count, self._dropped = self._dropped, 0
             frame = self._owner.missed(count)
-        else:
+        if frame is None:
             frame = self._pop()
         self.in_hand = frame
         self.since = now

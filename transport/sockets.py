@@ -16,7 +16,7 @@ from actors import ActorSystem, Instrument
 
 from ._server import STATE, Server
 from .connection import Connection
-from .denial import install, install_mounted
+from .denial import applications_on, install, install_mounted
 from .drain import Drain
 from .endpoint import Codecs, Route
 from .gate import Gate
@@ -68,6 +68,13 @@ class Sockets:
     @asynccontextmanager
     async def _lifespan(self, app: Any) -> AsyncGenerator[dict[str, Any]]:
         install_mounted(self._app)
+        for mounted in applications_on(self._app):
+            if hasattr(mounted.state, STATE):
+                logger.warning(
+                    "a mounted application has a `Sockets` of its own, which is of no use: "
+                    "add its routes to that of the outermost one",
+                    application=mounted.title,
+                )
         workers = _workers()
         if workers > 1:
             logger.warning(

@@ -168,11 +168,6 @@ class OnlyPrices(Json):
         return super().encode(message)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`Socket.missed` raises where nobody expects it: in the write pump, which gives the "
-    "socket up for it, or in the midst of a publish",
-)
 def test_a_gap_that_cannot_be_told_of_ends_nobody(house: Any, letters: Any, logged: Any) -> None:
     async def test(house: Any) -> None:
         peer = await stalled(house)

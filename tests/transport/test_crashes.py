@@ -1,12 +1,13 @@
 """Crashes of a connection: what its client and the log are told, and what goes on."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from fastapi import HTTPException
 
 from actors import Intensity, receive
-from tests.transport.probe import Probe, Say, application, said, say
+from tests.transport.probe import Boom, Probe, Say, application, said, say
 from transport import Connection, Json, MessagePack, OnCrash, Text
 
 
@@ -96,6 +97,43 @@ def test_a_crash_in_on_connect_is_a_crash(house: Any, probe: Any, logged: Any) -
         assert probe.journal == ["start", "connect", "start", ("restart", "on_connect")]
 
     house(*application(Unlucky), test)
+
+
+@pytest.mark.parametrize("where", ["on_start", "on_restart"])
+def test_a_restart_that_refuses_closes_with_4000_and_the_status(
+    house: Any, logged: Any, where: str
+) -> None:
+    """An expired token, say."""
+
+    class Guarded(Connection):
+        lives = 0
+        codes: ClassVar[list[int]] = []
+
+        async def on_start(self) -> None:
+            Guarded.lives += 1
+            if where == "on_start" and Guarded.lives > 1:
+                raise HTTPException(401, "expired")
+
+        async def on_restart(self, error: Exception) -> None:
+            if where == "on_restart":
+                raise HTTPException(401, "expired")
+
+        async def on_disconnect(self, code: int) -> None:
+            self.codes.append(code)
+
+        @receive
+        async def boom(self, message: Boom) -> None:
+            raise RuntimeError("boom")
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        peer.send({"type": "boom"})
+        assert (await peer.receive())["code"] == "crashed"
+        assert await peer.closed() == (4401, "expired")
+        await house.until(lambda: not house.system.stats().actors)
+        assert Guarded.lives == 2
+
+    house(*application(Guarded), test)
 
 
 def test_one_that_crashes_costs_the_others_nothing(house: Any, probe: Any, logged: Any) -> None:

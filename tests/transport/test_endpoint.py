@@ -9,7 +9,6 @@ import structlog
 from fastapi import FastAPI, Header, HTTPException, Query
 from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
-from starlette.websockets import WebSocketDisconnect
 
 from actors import receive
 from tests.transport.chat import Say, application
@@ -91,10 +90,13 @@ def test_a_parameter_that_does_not_validate_is_refused_before_the_accept() -> No
     app = FastAPI()
     Sockets(app).add("/n/{number}", Numbered)
     with TestClient(app) as client:
-        with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/n/seven"):
+        with (
+            pytest.raises(WebSocketDenialResponse) as refused,
+            client.websocket_connect("/n/seven"),
+        ):
             pass
-        assert refused.value.code == 1008
-        assert "number" in str(refused.value.reason)
+        assert refused.value.status_code == 422
+        assert refused.value.json()["detail"][0]["loc"] == ["path", "number"]
         assert started == []
 
 
@@ -250,12 +252,40 @@ def test_awaiting_a_send_in_on_start_does_not_wait_for_the_accept() -> None:
         assert [socket.receive_text() for _ in range(600)] == [str(n) for n in range(600)]
 
 
-def test_asyncio_debug_finds_nothing(house: Any) -> None:
+def test_asyncio_debug_finds_nothing(house: Any, caplog: Any) -> None:
     async def test(house: Any) -> None:
-        asyncio.get_running_loop().set_debug(True)
+        loop = asyncio.get_running_loop()
+        loop.set_debug(True)  # calls from other threads, and what is not awaited, raise then
+        loop.slow_callback_duration = 60.0  # how busy the machine is is nobody's fault
         peer = await house.connect("/chat/ada")
         peer.send({"type": "say", "text": "a"})
         assert (await peer.receive())["text"] == "a"
         await peer.disconnect()
 
     house(*application(), test)
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_a_name_that_a_path_leaves_empty_is_not_found() -> None:
+    app = FastAPI()
+    Sockets(app).add("/files/{rest:path}", Connection, name="{rest}")
+    with TestClient(app) as client:
+        with (
+            pytest.raises(WebSocketDenialResponse) as refused,
+            client.websocket_connect("/files/"),
+        ):
+            pass
+        assert refused.value.status_code == 404
+        with client.websocket_connect("/files/a/b"):
+            pass
+
+
+def test_a_mounted_applications_own_sockets_are_warned_of(logged: Any) -> None:
+    app, inner = FastAPI(), FastAPI(title="the inner one")
+    Sockets(app)
+    Sockets(inner)
+    app.mount("/inner", inner)
+    with TestClient(app):
+        (warning,) = logged
+        assert "no use" in warning["event"]
+        assert warning["application"] == "the inner one"

@@ -170,7 +170,9 @@ def test_a_taken_name_is_a_409_and_free_again_later(server: Any) -> None:
 
 
 def test_a_parameter_that_does_not_validate_is_refused(server: Any) -> None:
-    assert denial(server.ws_url + "/numbered/seven").status_code == 403  # FastAPI's own answer
+    response = denial(server.ws_url + "/numbered/seven")
+    assert response.status_code == 422
+    assert json.loads(response.body)["detail"][0]["loc"] == ["path", "number"]
     assert denial(server.ws_url + "/nowhere").status_code in (403, 404)
 
 
