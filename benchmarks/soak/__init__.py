@@ -9,8 +9,8 @@ caused; nothing may be left. The first difference fails it.
 
 The map, from the ground up:
 
-    ledger       what was sent, what must hold: without I/O
-    app          the served application and its account
-    line         one raw WebSocket             garbage      what is sent wrong, and what is due
-    clients      the kinds of clients          __main__     the command line and the verdict
+    book         what one client sent and got  ledger       what must hold, without I/O
+    app          the served application        garbage      what is sent wrong, and what is due
+    line         one raw WebSocket             clients      the kinds of clients
+    __main__     the command line and the verdict
 """

@@ -18,7 +18,7 @@ from .ledger import Account, Ledger
 
 POLL = 0.25
 """Seconds between two accounts."""
-RATE = 400
+RATE = 200
 """Rounds of messages a second, whatever the number of connections: a server that is always late
 would show little but that."""
 SEND_BUFFER = 1 << 15
@@ -82,7 +82,9 @@ class Run:
         crowd = asyncio.create_task(clients.keep(load, given.seed, given.connections))
         while not (await asyncio.wait([crowd], timeout=POLL))[0]:
             measures = time.monotonic() > started + len(self._sizes) * given.seconds / SIZES
+            asked = time.monotonic()
             found = await account(port, collect=measures)
+            load.late += time.monotonic() - asked
             self.ledger.add_entries(found.ended)
             self.most = max(self.most, found.left["sockets"])
             if measures:
