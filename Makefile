@@ -4,7 +4,7 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 BIN := .venv/bin
 
-.PHONY: demo test check bench lock
+.PHONY: demo test check bench soak lock
 
 demo: .venv/demo ## the demo server, with a page in the browser
 	@echo "Greenroom's demos: http://$(HOST):$(PORT)/"
@@ -22,17 +22,18 @@ check: .venv/dev ## format, lint and types
 bench: .venv/dev ## all benchmarks
 	for name in mailbox ask spawn echo fanout stall memory; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
+soak: .venv/dev ## two minutes under each of uvicorn's WebSocket protocols; see benchmarks/soak
+	for ws in websockets-sansio wsproto; do $(BIN)/python -m benchmarks.soak --ws $$ws || exit 1; done
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 .venv/demo: requirements.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@touch $@
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && touch $@
 
 .venv/dev: requirements-dev.txt pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@ .venv/demo
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@ .venv/demo
 
 lock: ## pin what pyproject.toml names (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra server -o requirements.txt pyproject.toml

@@ -12,6 +12,9 @@ Run one with ``python -m benchmarks.NAME``; ``--quick``, ``--rounds N`` and ``--
 ``memory``            what an idle WebSocket connection costs the server
 ====================  ==========================================================================
 
+``soak`` measures nothing and compares nothing: it is a package of its own, with options of its own,
+and says whether each message of thousands of clients is accounted for.
+
 The parts they share, from the bottom up:
 
 ====================  ==========================================================================

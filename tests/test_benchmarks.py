@@ -56,13 +56,16 @@ def check_figure(figure: dict[str, Any], rounds: int) -> None:
 
 
 def test_these_are_all() -> None:
-    found = [path.stem for path in (ROOT / "benchmarks").glob("*.py")]
+    folder = ROOT / "benchmarks"
+    assert [path.parent.name for path in folder.glob("*/__main__.py")] == ["soak"]  # no benchmark
+    found = [path.stem for path in folder.glob("*.py")]
     mains = [
         name for name in found if hasattr(importlib.import_module(f"benchmarks.{name}"), "main")
     ]
     assert sorted(mains) == sorted(NAMES)
     makefile = (ROOT / "Makefile").read_text()
     assert f"for name in {' '.join(NAMES)}; do" in makefile
+    assert "-m benchmarks.soak" in makefile
 
 
 def test_a_table_for_people() -> None:

@@ -1,10 +1,11 @@
 """The kinds of clients, and the crowd of them."""
 
 import asyncio
+import contextlib
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,9 @@ from .ledger import Ledger
 from .line import Line
 
 PATIENCE = 15.0
-"""Seconds without anything from the server, where something is due, after which it has failed:
-less than uvicorn's keepalive, whose pings would count."""
+"""Seconds in which what is due must have come."""
+LAST = 60.0
+"""Seconds after the end of a run in which the last client must be done."""
 SLACK = 3.0
 """Seconds, besides one, in which a stalled client must be gone after `SEND_TIMEOUT`, and besides
 those in which the server let its account wait: time for a machine that has other things to do."""
@@ -46,6 +48,19 @@ class Load:
     """Seconds that the server has taken so far to give its accounts."""
 
 
+@contextlib.asynccontextmanager
+async def in_time(seconds: float, what: str) -> AsyncGenerator[None]:
+    """What is done within takes no longer; else `Different`."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise Different(f"no {what} within {seconds:.0f} s") from None
+
+
 class Client:
     """One client, from its handshake to its end."""
 
@@ -58,8 +73,10 @@ class Client:
 
     async def run(self, kind: str) -> None:
         """Live; what is not as it must be is in the book, and that in the ledger."""
+        left = self.load.until - time.monotonic() + LAST
         try:
-            await KINDS[kind](self)
+            async with in_time(left, "end"):
+                await KINDS[kind](self)
         except (Different, ConnectionError) as error:
             self.book.wrong.append(f"{error!r}, as a {kind}")
         finally:
@@ -119,20 +136,13 @@ class Client:
             raise Different("gave up")
         return None
 
-    async def in_time(self) -> int | None:
-        """The same, where something must come."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return await self.take()
-        except TimeoutError:
-            raise Different(f"nothing came for {PATIENCE:.0f} s, {self.book.open} due") from None
-
     async def answers(self) -> None:
         """Read until each message has its answer."""
-        while self.book.open > 0:
-            code = await self.in_time()
-            if code is not None:
-                raise Different(f"closed with {code or 1006}")
+        async with in_time(PATIENCE, "answers"):
+            while self.book.open > 0:
+                code = await self.take()
+                if code is not None:
+                    raise Different(f"closed with {code or 1006}")
 
     async def listen(self) -> None:
         """Read what comes for a while; at the end of the run no more."""
@@ -162,8 +172,9 @@ class Client:
 
     async def closed(self, code: int) -> None:
         """Read until the server has closed with that code."""
-        while (got := await self.in_time()) is None:
-            pass
+        async with in_time(PATIENCE, "a close frame"):
+            while (got := await self.take()) is None:
+                pass
         if got != code:
             raise Different(f"closed with {got or 1006}, not {code}")
 
