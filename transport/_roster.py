@@ -32,7 +32,7 @@ class Roster(Generic[S]):
         self.open.add(socket)
 
     def remove(self, socket: S) -> None:
-        """It is over. Its actor has ended, or is being stopped if it never was accepted."""
+        """It is over, and its actor has ended."""
         self.open.discard(socket)
         if not self.open and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)

@@ -104,6 +104,11 @@ class Server:
             lent.observe(self._instruments)
             yield lent
 
+    def leave(self, socket: Socket, client: str | None) -> None:
+        """It is over, and so is its actor."""
+        self.roster.remove(socket)
+        self.gate.leave(client)
+
     async def end(self) -> None:
         """Drain, and stop all actors."""
         await self.drain()

@@ -40,8 +40,11 @@ IDLE_QUARTERS = 4
 class Host(Protocol):
     """What a socket has of its server."""
 
-    @property
-    def roster(self) -> "Roster[Socket]": ...
+    roster: "Roster[Socket]"
+
+    def leave(self, socket: "Socket", client: str | None) -> None:
+        """It is over, and so is its actor."""
+
     @property
     def refused(self) -> Counter[str]:
         """How often something was refused, by the setting that says so."""
@@ -58,17 +61,19 @@ class Socket:
 
     __slots__ = (
         "_burial",
+        "_client",
         "_clock",
         "_context",
         "_crashes",
+        "_ended",
         "_expiry",
         "_farewell",
         "_guard",
         "_heart",
+        "_host",
         "_idle",
         "_open",
         "_opening",
-        "_roster",
         "_taken",
         "_thread",
         "_wire",
@@ -86,6 +91,7 @@ class Socket:
         host: "Host",
         session: Session,
         lane: ClientLane,
+        client: str | None,
     ) -> None:
         self.session = session
         self.lane = lane
@@ -93,7 +99,9 @@ class Socket:
         self.connected = False
         self.code: int | None = None  # once it is over
         self._wire = wire
-        self._roster = host.roster
+        self._host = host
+        self._client = client  # whose place it takes up
+        self._ended = False  # whether its actor has, or never began
         self._clock = host.clock
         self._open = False
         self._opening: asyncio.Future[None] | None = None  # of who waits for that
@@ -129,11 +137,13 @@ class Socket:
             self._opening = None
         return self._open
 
-    def turn_away(self) -> None:
-        """It will never be accepted: end its actor, if there is one."""
-        if self._context is not None:
-            self._context.ref.stop()
-            self.gone(CloseCode.ABNORMAL)
+    def turn_away(self, *, started: bool) -> None:
+        """It will never be accepted: end its actor, if that has started."""
+        if started:
+            self.context.ref.stop()
+        else:
+            self._has_ended()
+        self.gone(CloseCode.ABNORMAL)
 
     # For the behaviour.
 
@@ -203,6 +213,7 @@ class Socket:
     def actor_ended(self, code: int) -> None:
         """Flush what is queued, then close."""
         self.outbox.finish(self._farewell or Close(code, ""))
+        self._has_ended()
 
     def code_for(self, code: int) -> int:
         """With which code the socket ends, if its actor ends with that one."""
@@ -329,7 +340,7 @@ class Socket:
         if peer is not None and unsent == before:
             peer.abort()
         elif unsent:
-            self._roster.lingering.add(self)
+            self._host.roster.lingering.add(self)
             timeout = self.session.settings.send_timeout
             bury = functools.partial(self._bury, unsent)
             self._burial = self.context.call_later(timeout, bury)
@@ -338,7 +349,7 @@ class Socket:
         burial, self._burial = self._burial, None
         if burial is not None:
             burial.cancel()
-            self._roster.lingering.discard(self)
+            self._host.roster.lingering.discard(self)
 
     def _beat(self) -> None:
         every = self.session.settings.heartbeat
@@ -371,7 +382,16 @@ class Socket:
         self.outbox.abandon()
         if self._open:
             self._wire.cut()
-        self.context.drain_or_interrupt(self.session.settings.disconnect_timeout)
+        if self._context is not None:
+            self._context.drain_or_interrupt(self.session.settings.disconnect_timeout)
+        if self._ended:
+            self._host.leave(self, self._client)
+
+    def _has_ended(self) -> None:
+        if not self._ended:
+            self._ended = True
+            if self.code is not None:
+                self._host.leave(self, self._client)
 
 
 async def _tell_of_drain(actor: Any) -> None:

@@ -105,9 +105,7 @@ class Route:
         async def run(**values: Any) -> None:
             values.pop(_GATE, None)
             websocket: WebSocket = values.pop(own) if own == _WEBSOCKET else values[own]
-            server = server_of(websocket)
-            with server.gate.place(websocket):
-                await self._serve(server, websocket, values)
+            await self._serve(server_of(websocket), websocket, values)
 
         run.__signature__ = signature  # type: ignore[attr-defined]
         return run
@@ -126,7 +124,7 @@ class Route:
         codec = self._codec if subprotocol is None else self._subprotocols[subprotocol]
         session, lane = self._session(codec, settings)
         wire = PlainWire(websocket, server.writer, server.clock)
-        socket = Socket(wire, server, session, lane)
+        socket = Socket(wire, server, session, lane, server.gate.enter(websocket))
 
         def factory() -> Connection:
             actor = self._connection(**values)
@@ -134,9 +132,10 @@ class Route:
             actor.__handshake__ = websocket
             return actor
 
-        accepted = False
+        started = accepted = False
         try:
             await self._spawn(server.system, factory, websocket, settings)
+            started = True
             server.roster.add(socket)
             if not self._keep_dependencies:
                 await _close_dependencies(websocket)
@@ -150,8 +149,7 @@ class Route:
             return  # the client went before it was accepted
         finally:
             if not accepted:
-                socket.turn_away()
-            server.roster.remove(socket)
+                socket.turn_away(started=started)
 
     def _session(self, codec: SocketCodec, settings: Settings) -> tuple[Session, ClientLane]:
         key = codec, settings

@@ -7,8 +7,7 @@ setting or limit.
 
 import random
 from collections import Counter
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -67,16 +66,17 @@ class Gate:
             status, later = HTTPStatus.SERVICE_UNAVAILABLE, self.closing.come_back()
             raise LimitReached(status, "the server is going down", "drain", later)
 
-    @contextmanager
-    def place(self, connection: HTTPConnection) -> Generator[None]:
-        """Take up a place among the connections. Raises `LimitReached` where there is none."""
+    def enter(self, connection: HTTPConnection) -> str | None:
+        """Take up a place among the connections, and return whose it is, for `leave`. Raises
+        `LimitReached` where there is none."""
         client = client_of(connection.scope.get("client"))
         self._check_room(client)
         self._headcount.enter(client)
-        try:
-            yield
-        finally:
-            self._headcount.leave(client)
+        return client
+
+    def leave(self, client: str | None) -> None:
+        """Give it up."""
+        self._headcount.leave(client)
 
     def _check_origin(self, connection: HTTPConnection, settings: Settings) -> None:
         headers = connection.headers

@@ -94,7 +94,11 @@ MUTANTS = [
     mutant(
         "who is refused loses what was sent",
         "each frame sent is received by the client or is a dead letter",
-        edit("transport/_socket.py", "            self.gone(CloseCode.ABNORMAL)\n\n", "\n"),
+        edit(
+            "transport/_socket.py",
+            "        self.gone(CloseCode.ABNORMAL)\n\n    # For the b",
+            "\n    # For the b",
+        ),
         "tests/transport/test_connection.py"
         "::test_what_was_sent_to_a_client_that_is_refused_is_a_dead_letter",
     ),

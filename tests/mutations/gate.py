@@ -58,9 +58,7 @@ MUTANTS = [
     mutant(
         "a place is never given back",
         "who is gone takes no place",
-        edit(
-            "transport/gate.py", "            self._headcount.leave(client)\n", "            pass\n"
-        ),
+        edit("transport/gate.py", "        self._headcount.leave(client)\n", "        pass\n"),
         GATE + "so_many_connections_and_no_more",
     ),
     mutant(
