@@ -39,6 +39,8 @@ MAX_SIZE = 66_000
 """Bytes of a frame."""
 OUTBOX = 32
 """Frames that wait on the routes for those who read slowly."""
+OF_A_SOCKET = {"Subject", "Socket", "Outbox"}
+"""Types that there is an object of for each socket."""
 MANY = Rate(1e9, burst=1e9)
 
 
@@ -320,8 +322,10 @@ app = Witness(fastapi, clerk)
 @fastapi.get("/account")
 async def account(collect: bool = False) -> Response:
     """What ended since it was last asked for; `collect`: with its garbage collected."""
+    objects: list[Any] = []
     if collect:
         gc.collect()
+        objects = gc.get_objects()
     if not any(isinstance(each, Counting) for each in logging.getLogger().handlers):
         for logger in ("", "uvicorn"):  # once uvicorn has configured its own
             logging.getLogger(logger).addHandler(Counting(clerk.logged))
@@ -344,6 +348,7 @@ async def account(collect: bool = False) -> Response:
             "connections": sockets.connections,
             "sockets": len(clerk.open),
             "tasks": len(asyncio.all_tasks()),
+            "objects": sum(type(each).__name__ in OF_A_SOCKET for each in objects),
         },
     )
     return Response(msgspec.json.encode(found))
