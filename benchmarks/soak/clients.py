@@ -17,7 +17,7 @@ from .ledger import Ledger
 from .line import Line
 
 PATIENCE = 15.0
-"""Seconds in which what is due must have come."""
+"""Seconds in which the next of what is due must have come."""
 LAST = 60.0
 """Seconds after the end of a run in which the last client must be done."""
 SLACK = 3.0
@@ -138,11 +138,12 @@ class Client:
 
     async def answers(self) -> None:
         """Read until each message has its answer."""
-        async with in_time(PATIENCE, "answers"):
-            while self.book.open > 0:
-                code = await self.take()
-                if code is not None:
-                    raise Different(f"closed with {code or 1006}")
+        while (due := self.book.open) > 0:
+            async with in_time(PATIENCE, "answer"):
+                while self.book.open == due:
+                    code = await self.take()
+                    if code is not None:
+                        raise Different(f"closed with {code or 1006}")
 
     async def listen(self) -> None:
         """Read what comes for a while; at the end of the run no more."""

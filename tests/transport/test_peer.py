@@ -120,7 +120,8 @@ def test_what_the_client_s_system_has_taken_is_known_while_more_is_under_way() -
             counts: list[int] = []
             for _ in range(50):
                 await asyncio.to_thread(client.recv, 1 << 16)
-                assert (taken := peer.taken) is not None
+                taken = peer.taken
+                assert taken is not None
                 counts.append(taken)
             assert counts == sorted(counts)
             assert counts[0] < counts[-1]
