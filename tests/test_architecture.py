@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("actors", "actors.testing", "transport", "transport.testing", "apps", "benchmarks")
+PACKAGES = (
+    "actors",
+    "actors.testing",
+    "transport",
+    "transport.fast",
+    "transport.testing",
+    "apps",
+    "benchmarks",
+)
 
 FLOORS = {
     "actors": (
@@ -49,7 +57,16 @@ FLOORS = {
         *("connection", "drain"),
         *("gate", "_server"),
         *("denial", "endpoint"),
-        *("sockets", "testing"),
+        *("sockets", "fast"),
+        "testing",
+    ),
+    "transport.fast": (
+        *("codes", "frames"),
+        *("messages", "handshake"),
+        *("parser", "line"),
+        *("keepalive", "stream"),
+        *("inbox", "conversation"),
+        "protocol",
     ),
     "transport.testing": (
         *("_stacks", "_patience"),
@@ -65,6 +82,7 @@ OUTSIDE = {
     "actors": {"anyio", "msgspec", "structlog", "trio"},
     "actors.testing": {"actors", "anyio", "hypothesis", "msgspec", "pytest", "structlog", "trio"},
     "transport": {"actors", "fastapi", "msgspec", "starlette", "structlog"},
+    "transport.fast": {"picows", "uvicorn"},
     "transport.testing": {"actors", "msgspec", "starlette"},
     "apps": {"actors", "transport", "fastapi", "msgspec", "starlette", "structlog"},
 }

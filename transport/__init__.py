@@ -13,7 +13,8 @@ The map, from the ground up (imports point down only):
     connection   Connection(Actor)             drain        the end of a server
     gate         who gets in                   _server      what all sockets share
     denial       refused before the accept     endpoint     the route
-    sockets      Sockets: the application's    testing      a client without a network
+    sockets      Sockets: the application's    fast         an extra: a protocol for uvicorn
+    testing      a client without a network
 """
 
 from ._server import CurrentSystem, running_system

@@ -1,0 +1,105 @@
+"""The TCP (or TLS, or Unix) connection: what is asked of it, and its end within bounded time."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+
+PATIENCE = 10.0
+"""Seconds a peer has to answer a close, and to read what was sent before it (as in uvicorn)."""
+_RESET = struct.pack("ii", 1, 0)
+"""`SO_LINGER` such that closing drops what is unsent: the system would keep it for a peer that does
+not read."""
+
+
+class Line:
+    """A transport. What is written after `finish` goes nowhere."""
+
+    __slots__ = (
+        "_loop",
+        "_timer",
+        "_written",
+        "finished",
+        "reading_paused",
+        "transport",
+        "writing_paused",
+    )
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self.transport = transport
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self._written = 0
+        self.finished = False
+        """Nothing more is written, and what is read does not count."""
+        self.reading_paused = False
+        self.writing_paused = False
+        """The transport has more to send than it likes: set by who hears of it."""
+        self._set(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not on every path
+
+    def write(self, data: bytes) -> None:
+        if not self.finished and not self.transport.is_closing():
+            self._written += len(data)
+            self.transport.write(data)
+
+    @property
+    def sent(self) -> int:
+        """Bytes the system has taken so far, about: the same as before means no progress."""
+        return self._written - self.transport.get_write_buffer_size()
+
+    def pause_reading(self) -> None:
+        if not self.reading_paused and not self.finished and not self.transport.is_closing():
+            self.reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.reading_paused:
+            self.reading_paused = False
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def expect(self, seconds: float = PATIENCE) -> None:
+        """Unless the connection is lost by then, it is aborted. The nearest such moment counts."""
+        when = self._loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self.abort)
+
+    def finish(self, seconds: float = PATIENCE) -> None:
+        """Nothing more will be sent. Half-closed, and closed when the peer has read that: closing
+        at once would reset the connection if anything is unread, and the peer lose our last words.
+        """
+        self.expect(seconds)
+        if self.finished:
+            return
+        self.resume_reading()
+        self.finished = True
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            try:
+                self.transport.write_eof()
+            except OSError:  # reset, and we have not heard of it yet
+                self.abort()
+        else:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """End it now; what is unsent is lost. Twice is fine."""
+        self.finished = True
+        self._set(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
+
+    def lost(self) -> None:
+        """It is no more."""
+        self.finished = True
+        self.writing_paused = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set(self, level: int, option: int, value: int | bytes) -> None:
+        connection = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # a Unix socket, say, or one that is closed
+            if connection is not None:
+                connection.setsockopt(level, option, value)

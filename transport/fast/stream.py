@@ -1,0 +1,241 @@
+"""An open WebSocket: bursts of whole messages in, bytes of ready frames out, and its close.
+
+The seam. Who is `inbound` hears all of it by plain calls; `asgi` is one, and may be replaced.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from . import frames
+from .codes import ABNORMAL, INTERNAL_ERROR, NORMAL, SERVICE_RESTART
+from .keepalive import Keepalive
+from .line import PATIENCE, Line
+from .messages import Closed, Data, Messages, Violation
+from .parser import Parser
+
+_CORKED = 1 << 16
+"""Bytes that may wait to be written together."""
+_RESTART = 2.0
+"""Seconds a peer has to go when the server ends."""
+
+
+class Inbound(Protocol):
+    """Whoever takes what comes in. All of it is called from the event loop, and must not raise."""
+
+    def receive(self, burst: Sequence[Data]) -> None:
+        """Whole messages, in order: all that one read of the socket completed."""
+        ...
+
+    def pause_writing(self) -> None:
+        """More waits to be sent than the transport likes (64 KiB)."""
+        ...
+
+    def resume_writing(self) -> None: ...
+
+    def disconnect(self, code: int, reason: str) -> None:
+        """Once, and the last: nothing is received any more, and what is written goes nowhere.
+
+        `code`: the peer's or our own, whichever came first; 1005 if the peer's close had none,
+        1006 if the connection was lost.
+        """
+        ...
+
+
+class Stream:
+    """An open WebSocket, until `Inbound.disconnect`.
+
+    `max_size`: bytes of one message. `ping_interval`, `ping_timeout`: seconds, or `None`.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_corked",
+        "_corked_size",
+        "_inbound",
+        "_keepalive",
+        "_line",
+        "_loop",
+        "_messages",
+        "_parser",
+        "_told",
+    )
+
+    def __init__(
+        self,
+        line: Line,
+        inbound: Inbound,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        max_size: int | None,
+        ping_interval: float | None,
+        ping_timeout: float | None,
+    ) -> None:
+        self._line = line
+        self._inbound = inbound
+        self._loop = loop
+        self._messages = Messages(max_size)
+        self._parser = Parser(self._messages)
+        self._corked: list[bytes] = []
+        self._corked_size = 0
+        self._closing = False  # our close is sent
+        self._told = False  # the inbound was told of the end
+        self._keepalive = Keepalive(self, line, loop, ping_interval, ping_timeout)
+
+    # For whoever writes.
+
+    @property
+    def open(self) -> bool:
+        """Whether what is written may still arrive."""
+        return not self._told
+
+    @property
+    def writing_paused(self) -> bool:
+        """Between `pause_writing` and `resume_writing`."""
+        return self._line.writing_paused
+
+    def attach(self, inbound: Inbound) -> None:
+        """Have `inbound` take what comes from now on."""
+        self._inbound = inbound
+
+    def write(self, data: bytes) -> None:
+        """Ready frames, to be sent now, behind what is corked."""
+        if self._corked:
+            self._corked.append(data)
+            self.flush()
+        elif not self._closing:
+            self._line.write(data)
+
+    def cork(self, frame: bytes) -> None:
+        """A ready frame that may wait for others, until `flush` or the end of the loop's turn."""
+        if self._closing:
+            return
+        if not self._corked:
+            self._loop.call_soon(self.flush)
+        self._corked.append(frame)
+        self._corked_size += len(frame)
+        if self._corked_size > _CORKED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is corked."""
+        if self._corked:
+            data = b"".join(self._corked)
+            self._corked.clear()
+            self._corked_size = 0
+            self._line.write(data)
+
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Begin the close handshake. The peer has `PATIENCE` to answer, then it is aborted.
+
+        `Inbound.disconnect` is called with this code before it returns. Raises `ValueError` for a
+        code that may not be sent. Twice is fine: the first counts.
+        """
+        frame = frames.close(code, reason)
+        if self._told:
+            return
+        self._say(frame)
+        self._line.resume_reading()  # for the peer's close
+        self._line.expect(PATIENCE)
+        self._tell(code, reason)
+
+    def abort(self) -> None:
+        """End the connection at once; what is unsent is lost."""
+        self._line.abort()
+        self._tell(ABNORMAL, "")
+
+    def restart(self) -> None:
+        """The server ends: close with 1012, and wait but shortly."""
+        if not self._told:
+            self._say(frames.close(SERVICE_RESTART))
+            self._tell(SERVICE_RESTART, "")
+        self._line.finish(_RESTART)
+
+    def pause_reading(self) -> None:
+        """Read no more. The peer is not taken for dead while it is not listened to."""
+        if not self._told:
+            self._keepalive.heard = True
+            self._line.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._keepalive.heard = True
+        self._line.resume_reading()
+
+    # For whoever reads.
+
+    def buffer(self) -> memoryview:
+        """Where to put the next bytes that are read."""
+        return self._parser.buffer()
+
+    def feed(self, count: int) -> None:
+        """So many bytes were read into it."""
+        self._keepalive.heard = True
+        self._parser.feed(count)
+        self._digest()
+
+    def take(self, data: bytes) -> None:
+        """Bytes that were read elsewhere."""
+        self._keepalive.heard = True
+        self._parser.take(data)
+        self._digest()
+
+    def pause_writing(self) -> None:
+        if not self._told:
+            self._inbound.pause_writing()
+
+    def resume_writing(self) -> None:
+        if not self._told:
+            self._inbound.resume_writing()
+
+    def ended(self) -> None:
+        """The peer sends no more, or the connection is lost."""
+        self._tell(ABNORMAL, "")
+
+    # For the keepalive.
+
+    def silent(self, reason: str) -> None:
+        """The peer is gone, or stalled: a close would wait for it, so it is aborted."""
+        if not self._line.writing_paused:
+            self._say(frames.close(INTERNAL_ERROR, reason))  # in case it is but slow to answer
+        self._line.abort()
+        self._tell(ABNORMAL, reason)
+
+    def shrink(self) -> None:
+        """Let go of what is not needed while nothing happens."""
+        self._parser.shrink()
+
+    def _digest(self) -> None:
+        messages = self._messages
+        if messages.pings:
+            pings, messages.pings = messages.pings, []
+            # A peer that does not read gets no more than one answer into the way.
+            if not self._line.writing_paused:
+                self.write(b"".join([frames.frame(frames.PONG, payload) for payload in pings]))
+        if messages.burst:
+            burst, messages.burst = messages.burst, []
+            if not self._told:
+                self._inbound.receive(burst)
+        if messages.end is not None:
+            self._end(messages.end)
+
+    def _end(self, end: Closed | Violation) -> None:
+        """The peer has closed, or broken a rule."""
+        code, reason = end
+        if not self._closing:
+            # The peer's code goes back to it; what was wrong is told.
+            answer = "" if isinstance(end, Closed) else reason
+            self._say(frames.close(code, answer))
+        self._tell(code, reason)
+        self._line.finish()
+
+    def _say(self, close: bytes) -> None:
+        """Our close frame, behind what is corked."""
+        self.write(close)
+        self._closing = True
+
+    def _tell(self, code: int, reason: str) -> None:
+        self._keepalive.stop()
+        if not self._told:
+            self._told = True
+            self._closing = True
+            self._inbound.disconnect(code, reason)
