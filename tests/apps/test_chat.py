@@ -17,7 +17,9 @@ OURS = {"members", "room_members", "room_leave", "rooms", "message_sent"}
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="module", params=["websockets-sansio", "wsproto"])
+@pytest.fixture(
+    scope="module", params=["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
+)
 def server(request: pytest.FixtureRequest, serve_module: Any) -> Any:
     server = serve_module("apps.server:app", ws=request.param)
     server.harm = (*server.harm, "actor crashed")

@@ -18,7 +18,9 @@ PATIENCE = 20.0
 SOCKETS = ["/ws", "/ws/advanced", "/ws/chat/ann", "/ws/thread-safe/ann", "/ws/simple/ann"]
 
 
-@pytest.mark.parametrize("protocol", ["websockets-sansio", "wsproto"])
+@pytest.mark.parametrize(
+    "protocol", ["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
+)
 def test_sigterm_ends_it_with_clients_connected(
     serve: Any, dial: Any, savage: Any, protocol: str
 ) -> None:

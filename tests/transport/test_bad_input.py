@@ -19,7 +19,9 @@ PATIENCE = 20.0
 DEEP = 15_000
 
 
-@pytest.fixture(scope="module", params=["websockets-sansio", "wsproto"])
+@pytest.fixture(
+    scope="module", params=["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
+)
 def server(request: pytest.FixtureRequest, serve_module: Any) -> Any:
     return serve_module(
         "applications:app", ws=request.param, ws_max_size=30_000, timeout_keep_alive=1

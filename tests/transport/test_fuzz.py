@@ -262,7 +262,9 @@ def settled(server: Any, tasks: int) -> dict[str, int]:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module", params=["websockets-sansio", "wsproto"])
+@pytest.fixture(
+    scope="module", params=["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
+)
 def implementation(request: pytest.FixtureRequest) -> Any:
     return request.param
 

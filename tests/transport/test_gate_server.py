@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-IMPLEMENTATIONS = ["websockets-sansio", "wsproto"]
+IMPLEMENTATIONS = ["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
 PATIENCE = 20.0
 
 

@@ -15,7 +15,9 @@ RESET = struct.pack("ii", 1, 0)
 """With it, `close` sends a TCP reset instead of saying goodbye."""
 
 
-@pytest.fixture(scope="module", params=["websockets-sansio", "wsproto"])
+@pytest.fixture(
+    scope="module", params=["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
+)
 def server(request: pytest.FixtureRequest, serve_module: Any) -> Any:
     return serve_module(
         "applications:app", ws=request.param, log_level="warning", backlog=2 * BATCH

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-IMPLEMENTATIONS = ["websockets-sansio", "wsproto"]
+IMPLEMENTATIONS = ["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
 PATIENCE = 20.0
 BUSY = 5.0
 """Several times as long as a ping and its answer may take."""

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 PATIENCE = 30.0
-BOTH = pytest.mark.parametrize("implementation", ["websockets-sansio", "wsproto"])
+BOTH = pytest.mark.parametrize(
+    "implementation", ["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
+)
 PIECE = 65536
 
 

@@ -84,6 +84,11 @@ class Line:
         else:
             self.transport.close()
 
+    def close(self) -> None:
+        """Wait for the peer no longer than until it has taken what is unsent."""
+        self.finish()
+        self.transport.close()
+
     def abort(self) -> None:
         """End it now; what is unsent is lost. Twice is fine."""
         self.finished = True

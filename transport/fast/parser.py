@@ -40,6 +40,11 @@ class Parser:
         self._messages = messages
         self._renew()
 
+    @property
+    def capacity(self) -> int:
+        """Bytes the buffer still has room for: all of it, unless part of a frame is in it."""
+        return len(self._picows.get_buffer(0))
+
     def buffer(self) -> memoryview:
         """Where to put the next bytes that are read."""
         view: memoryview = self._picows.get_buffer(_READ)
@@ -52,7 +57,7 @@ class Parser:
         self._picows.buffer_updated(count)
         if self._nowhere.said is not None:
             self._failed(self._nowhere.said)
-        elif listener.whole and len(self._picows.get_buffer(0)) > _LARGE:
+        elif listener.whole and self.capacity > _LARGE:
             self._renew()
 
     def take(self, data: bytes) -> None:
@@ -67,7 +72,7 @@ class Parser:
 
     def shrink(self) -> None:
         """Let go of a buffer that has grown, unless part of a frame is in it."""
-        if self._listener.whole and len(self._picows.get_buffer(0)) > 2 * _INITIAL:
+        if self._listener.whole and self.capacity > _INITIAL:
             self._renew()
 
     def _failed(self, close: bytes) -> None:

@@ -118,12 +118,16 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
 
     def shutdown(self) -> None:
         """The server ends: 1012, or 503 where nothing was answered yet."""
-        if self._stream is not None:
+        conversation = self._conversation
+        if self._line.finished:
+            self._line.close()
+        elif self._stream is not None:
             self._stream.restart()
-        elif self._conversation is not None and self._conversation.phase is Phase.CONNECTING:
-            self._conversation.refuse(503, "Service Unavailable")
+        elif conversation is not None and conversation.phase is Phase.CONNECTING:
+            conversation.refuse(503, "Service Unavailable")
+            self._line.close()
         else:
-            self._line.finish()
+            self._line.expect()
 
     # What the conversation calls.
 

@@ -16,8 +16,8 @@ from .parser import Parser
 
 _CORKED = 1 << 16
 """Bytes that may wait to be written together."""
-_RESTART = 2.0
-"""Seconds a peer has to go when the server ends."""
+_RESTART = 0.5
+"""Seconds a peer has to go when the server ends: uvicorn's other protocols give it none."""
 
 
 class Inbound(Protocol):

@@ -91,7 +91,7 @@ class Conversation:
                     await tell(self.who, type(error).__name__)
                 return
 
-    async def scoped(self) -> None:
+    async def scoped(self, *_: str) -> None:
         """Send the scope, or most of it."""
         await self.accept()
         scope = {key: value for key, value in self.scope.items() if key != "state"}
