@@ -7,6 +7,7 @@ import struct
 
 PATIENCE = 10.0
 """Seconds a peer has to answer a close, and to read what was sent before it (as in uvicorn)."""
+_MOMENT = 1.0
 _RESET = struct.pack("ii", 1, 0)
 """`SO_LINGER` such that closing drops what is unsent: the system would keep it for a peer that does
 not read."""
@@ -67,20 +68,27 @@ class Line:
             self._timer.cancel()
         self._timer = self._loop.call_at(when, self.abort)
 
-    def finish(self, seconds: float = PATIENCE) -> None:
+    def finish(self, seconds: float = PATIENCE, *, midway: bool = False) -> None:
         """Nothing more will be sent. Half-closed, and closed when the peer has read that: closing
         at once would reset the connection if anything is unread, and the peer lose our last words.
+
+        TLS knows no half: there it is closed, after a moment if the peer may be in the midst of
+        sending.
         """
         self.expect(seconds)
         if self.finished:
             return
         self.resume_reading()
         self.finished = True
-        if not self.transport.is_closing() and self.transport.can_write_eof():
+        if self.transport.is_closing():
+            return
+        if self.transport.can_write_eof():
             try:
                 self.transport.write_eof()
             except OSError:  # reset, and we have not heard of it yet
                 self.abort()
+        elif midway:
+            self._loop.call_later(_MOMENT, self.transport.close)
         else:
             self.transport.close()
 

@@ -226,7 +226,7 @@ class Stream:
             answer = "" if isinstance(end, Closed) else reason
             self._say(frames.close(code, answer))
         self._tell(code, reason)
-        self._line.finish()
+        self._line.finish(midway=isinstance(end, Violation))
 
     def _say(self, close: bytes) -> None:
         """Our close frame, behind what is corked."""

@@ -5,6 +5,7 @@ the event a connection of `?who=` ended with.
 """
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 from urllib.parse import parse_qsl
@@ -75,7 +76,8 @@ class Conversation:
             if event["type"] == "websocket.disconnect":
                 await tell(self.who, event)
                 return
-            await self.send({**event, "type": "websocket.send"})
+            with contextlib.suppress(OSError):  # it has closed by now
+                await self.send({**event, "type": "websocket.send"})
 
     async def hear(self) -> None:
         """Tell of each event, and after the last what comes when asked once more."""
@@ -183,6 +185,11 @@ class Conversation:
                 await self.send({**event, "type": "websocket.send"})
         except OSError as error:
             await tell(self.who, type(error).__name__)
+
+    async def undecided(self) -> None:
+        """Answer nothing until there is nobody to answer."""
+        await tell(self.who, "asked")
+        assert (await self.receive())["type"] == "websocket.disconnect"
 
     async def busy(self) -> None:
         """Receive nothing until released, then echo."""
