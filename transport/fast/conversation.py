@@ -17,7 +17,7 @@ from . import frames, handshake
 from .codes import ABNORMAL, INTERNAL_ERROR, NORMAL
 from .handshake import Headers, Request
 from .inbox import Event, Inbox
-from .stream import Stream
+from .stream import Inbound, Stream
 
 _logger = logging.getLogger("uvicorn.error")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
@@ -113,6 +113,18 @@ class Conversation:
             if result is not None:
                 _logger.error("ASGI callable should return None, but returned '%s'.", result)
             self._returned()
+
+    def attach(self, inbound: Inbound) -> Stream:
+        """Have `inbound` take what comes, in the place of `receive`: at once what is queued.
+
+        Write to the stream that is returned, in the place of `send`. Raises `RuntimeError` before
+        the accept. The application's end still closes the WebSocket.
+        """
+        if self.stream is None:
+            raise RuntimeError("Nothing can be attached before 'websocket.accept'.")
+        self.stream.attach(inbound)
+        self.inbox.hand_over(inbound)
+        return self.stream
 
     def lost(self) -> None:
         """The connection is no more, or as good as."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from .messages import Data
+from .stream import Inbound
 
 Event: TypeAlias = dict[str, Any]
 
@@ -90,15 +91,20 @@ class Inbox:
             return {"type": "websocket.receive", "text": message}
         return {"type": "websocket.receive", "bytes": message}
 
-    def take(self) -> list[Data]:
-        """All that is queued, for another inbound."""
-        taken = list(self._messages)
+    def hand_over(self, inbound: Inbound) -> None:
+        """Give another what was received and not taken, and how things stand."""
+        burst = list(self._messages)
         self._messages.clear()
         self._size = 0
-        if self._paused:
+        if self._writing_paused:
+            inbound.pause_writing()
+        if burst:
+            inbound.receive(burst)
+        if self._end is not None:
+            inbound.disconnect(self._end["code"], self._end["reason"])
+        elif self._paused:
             self._paused = False
             self.resume_reading()
-        return taken
 
     async def writable(self) -> None:
         """Wait until what is sent may be sent on."""

@@ -10,6 +10,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
+from transport.fast import frames
+
 PATIENCE = 20.0
 
 told: dict[str, list[Any]] = {}
@@ -54,6 +56,37 @@ async def answer(name: str, rest: list[str], send: Any) -> None:
     await send({"type": "http.response.body", "body": data})
 
 
+class Bursts:
+    """Takes whole bursts, and writes whole bursts: what an extension would do."""
+
+    def __init__(self) -> None:
+        self.stream: Any = None
+        self.calls: list[str] = []
+        self.gone = asyncio.Event()
+
+    def receive(self, burst: Any) -> None:
+        self.calls.append(f"receive {' '.join(burst)}")
+        if burst[0].startswith("flood"):
+            while not self.stream.writing_paused:
+                self.stream.write(frames.binary(bytes(100_000)))
+        elif burst[0] == "close":
+            self.stream.close(4000, "asked for")
+        elif burst[0] == "abort":
+            self.stream.abort()
+        else:
+            self.stream.write(b"".join(map(frames.text, burst)))
+
+    def pause_writing(self) -> None:
+        self.calls.append("pause")
+
+    def resume_writing(self) -> None:
+        self.calls.append("resume")
+
+    def disconnect(self, code: int, reason: str) -> None:
+        self.calls.append(f"disconnect {code} {reason}".strip())
+        self.gone.set()
+
+
 class Conversation:
     """One WebSocket."""
 
@@ -92,6 +125,18 @@ class Conversation:
                 except OSError as error:
                     await tell(self.who, type(error).__name__)
                 return
+
+    async def bursts(self) -> None:
+        await self.accept()
+        while self.scope["query_string"].endswith(b"late"):  # so that something is queued
+            await asyncio.sleep(0.01)
+            if self.receive.__self__.inbox.waiting:
+                break
+        inbound = Bursts()
+        inbound.stream = self.receive.__self__.stream
+        assert self.receive.__self__.attach(inbound) is inbound.stream
+        await inbound.gone.wait()
+        await tell(self.who, inbound.calls)
 
     async def scoped(self, *_: str) -> None:
         """Send the scope, or most of it."""

@@ -16,7 +16,7 @@ LATE = "Unexpected ASGI message 'websocket.send', after sending 'websocket.close
 
 @pytest.fixture(scope="module")
 def server(serve_module: Any) -> Any:
-    server = serve_module("bare:app", ws=FAST, header="x-default:yes")
+    server = serve_module("bare:app", ws=FAST, header="x-default:yes", http="h11")
     server.harm = tuple(each for each in server.harm if "ASGI application" not in each)
     return server
 
