@@ -27,6 +27,7 @@ import asking
 import client
 import clients
 import connections
+import fast
 import frames
 import gate
 import groups
@@ -52,7 +53,7 @@ MUTANTS = [
     each
     for part in (
         *(messages, mailboxes, asking, lives, supervision, groups),
-        *(connections, frames, clients, gate, kit, client),
+        *(connections, frames, clients, gate, kit, client, fast),
     )
     for each in part.MUTANTS
 ]

@@ -24,6 +24,22 @@ _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _BODILESS = frozenset({204, 205, 304})
 
 
+def scope_of(request: Request, root_path: str, **server: Any) -> Event:
+    """The ASGI scope of a request. `server`: what only the server knows of it."""
+    return {
+        "type": "websocket",
+        "http_version": "1.1",
+        "root_path": root_path,
+        "path": root_path + unquote(request.path.decode("ascii")),
+        "raw_path": root_path.encode("ascii") + request.path,
+        "query_string": request.query,
+        "headers": request.headers,
+        "subprotocols": request.subprotocols,
+        "extensions": {"websocket.http.response": {}},
+        **server,
+    }
+
+
 class Phase(enum.Enum):
     """Where the conversation stands, as the application has it."""
 
@@ -32,9 +48,9 @@ class Phase(enum.Enum):
     DENYING = enum.auto()
     """The head of a denial is given, its body not wholly."""
     CLOSED = enum.auto()
-    """The application, or the server in its stead, has said its last word."""
+    """The application has said its last word."""
     LOST = enum.auto()
-    """The client is gone, or it was closed on the server's own account."""
+    """The client is gone, or it was closed or refused on the server's own account."""
 
 
 class Host(Protocol):
@@ -70,7 +86,13 @@ class Conversation:
     )
 
     def __init__(
-        self, app: Any, host: Host, request: Request, limit: int, loop: asyncio.AbstractEventLoop
+        self,
+        app: Any,
+        host: Host,
+        request: Request,
+        scope: Event,
+        limit: int,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._app = app
         self._host = host
@@ -78,27 +100,10 @@ class Conversation:
         self._asked = False  # `websocket.connect` was received
         self._head: tuple[int, Headers] | None = None  # a denial's, before its body
         self._chunked = False
+        self.scope = scope
         self.inbox = Inbox(limit, loop)
         self.phase = Phase.CONNECTING
         self.stream: Stream | None = None
-        self.scope: Event = {}
-
-    def describe(self, root_path: str, **more: Any) -> None:
-        """Make the scope."""
-        request = self._request
-        path = request.path.decode("ascii")
-        self.scope = {
-            "type": "websocket",
-            "http_version": "1.1",
-            "root_path": root_path,
-            "path": root_path + unquote(path),
-            "raw_path": root_path.encode("ascii") + request.path,
-            "query_string": request.query,
-            "headers": request.headers,
-            "subprotocols": request.subprotocols,
-            "extensions": {"websocket.http.response": {}},
-            **more,
-        }
 
     async def run(self) -> None:
         """The application, from its call to what follows from its end."""
@@ -158,7 +163,7 @@ class Conversation:
 
     def refuse(self, status: int, text: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """Answer the handshake with an error of the server's own."""
-        self.phase = Phase.CLOSED
+        self.phase = Phase.LOST
         body = text.encode()
         length = (b"content-length", b"%d" % len(body))
         own = [*self._host.default_headers, _TEXT, length, *headers]
@@ -187,7 +192,8 @@ class Conversation:
     async def send(self, message: Any) -> None:
         """ASGI's. Raises `ClientDisconnected`, an `OSError`, when the client is gone, and
         `RuntimeError` for what has no place here."""
-        await self.inbox.writable()
+        if self.inbox.writing_paused:
+            await self.inbox.writable()
         kind = message["type"]
         stream = self.stream
         if stream is not None and self.phase is Phase.OPEN:
@@ -221,7 +227,7 @@ class Conversation:
             else:
                 stream.write(frame)
         elif kind == "websocket.close":
-            self._close(message.get("code", NORMAL), message.get("reason") or "")
+            self._close(message.get("code") or NORMAL, message.get("reason") or "")
         else:
             raise RuntimeError(
                 f"Expected ASGI message 'websocket.send' or 'websocket.close', but got '{kind}'."
@@ -285,6 +291,7 @@ class Conversation:
             self.inbox.disconnect(ABNORMAL, "")
 
     def _denial_head(self, status: int, headers: Headers, size: int | None) -> bytes:
+        headers = [each for each in headers if each[0].lower() != b"transfer-encoding"]
         names = {name.lower() for name, _ in headers}
         own = [each for each in self._host.default_headers if each[0].lower() not in names]
         if b"content-length" not in names and status not in _BODILESS:

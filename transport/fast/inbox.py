@@ -29,9 +29,9 @@ class Inbox:
         "_paused",
         "_size",
         "_waiters",
-        "_writing_paused",
         "pause_reading",
         "resume_reading",
+        "writing_paused",
     )
 
     def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -41,7 +41,8 @@ class Inbox:
         self._size = 0
         self._end: Event | None = None
         self._paused = False
-        self._writing_paused = False
+        self.writing_paused = False
+        """What is sent has to wait: see `writable`."""
         self._waiters: list[asyncio.Future[None]] = []
         self.pause_reading: Callable[[], None] = _nothing
         self.resume_reading: Callable[[], None] = _nothing
@@ -57,16 +58,16 @@ class Inbox:
         self._wake()
 
     def pause_writing(self) -> None:
-        self._writing_paused = True
+        self.writing_paused = True
 
     def resume_writing(self) -> None:
-        self._writing_paused = False
+        self.writing_paused = False
         self._wake()
 
     def disconnect(self, code: int, reason: str) -> None:
         if self._end is None:
             self._end = {"type": "websocket.disconnect", "code": code, "reason": reason}
-            self._writing_paused = False
+            self.writing_paused = False
             self._wake()
 
     # For the application.
@@ -96,7 +97,7 @@ class Inbox:
         burst = list(self._messages)
         self._messages.clear()
         self._size = 0
-        if self._writing_paused:
+        if self.writing_paused:
             inbound.pause_writing()
         if burst:
             inbound.receive(burst)
@@ -108,7 +109,7 @@ class Inbox:
 
     async def writable(self) -> None:
         """Wait until what is sent may be sent on."""
-        while self._writing_paused:
+        while self.writing_paused:
             await self._wait()
 
     def _drained(self) -> bool:

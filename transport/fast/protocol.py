@@ -11,7 +11,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from . import handshake
-from .conversation import Conversation, Phase
+from .conversation import Conversation, Phase, scope_of
 from .handshake import Headers, RefusedError
 from .line import Line
 from .stream import Stream
@@ -174,16 +174,17 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
             _logger.warning("Exceeded concurrency limit.")
             self._refuse(503, "Service Unavailable", [])
             return
-        self._conversation = conversation = Conversation(
-            config.loaded_app, self, request, config.ws_max_queue, self.loop
-        )
-        conversation.describe(
+        scope = scope_of(
+            request,
             config.root_path,
             asgi={"version": config.asgi_version, "spec_version": "2.4"},
             scheme="wss" if is_ssl(self.transport) else "ws",
             server=get_local_addr(self.transport),
             client=get_remote_addr(self.transport),
             state=self.app_state.copy(),
+        )
+        self._conversation = conversation = Conversation(
+            config.loaded_app, self, request, scope, config.ws_max_queue, self.loop
         )
         fresh = getattr(config, "reset_contextvars", False)  # newer uvicorns have it
         context = contextvars.Context() if fresh else None
