@@ -63,11 +63,12 @@ class Bursts:
         self.stream: Any = None
         self.calls: list[str] = []
         self.gone = asyncio.Event()
+        self.paused = asyncio.Event()
 
     def receive(self, burst: Any) -> None:
         self.calls.append(f"receive {' '.join(burst)}")
         if burst[0].startswith("flood"):
-            while not self.stream.writing_paused:
+            for _ in range(200):
                 self.stream.write(frames.binary(bytes(100_000)))
         elif burst[0] == "close":
             self.stream.close(4000, "asked for")
@@ -78,6 +79,7 @@ class Bursts:
 
     def pause_writing(self) -> None:
         self.calls.append("pause")
+        self.paused.set()
 
     def resume_writing(self) -> None:
         self.calls.append("resume")
@@ -135,6 +137,9 @@ class Conversation:
         inbound = Bursts()
         inbound.stream = self.receive.__self__.stream
         assert self.receive.__self__.attach(inbound) is inbound.stream
+        if self.who == "flood":
+            await inbound.paused.wait()
+            await tell("paused", "")
         await inbound.gone.wait()
         await tell(self.who, inbound.calls)
 
