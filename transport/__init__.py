@@ -5,15 +5,16 @@ The map, from the ground up (imports point down only):
     exceptions   errors, close codes           origin       who may come from where
     limits       token buckets, headcounts     settings     bounds and policies
     bearer       a token as a subprotocol      depth        how deep a frame is nested
-    codec        frames <-> messages           outbox       what waits to be sent
-    _peer        the TCP connection beneath    _writer      the write pump of all sockets
-    wire         the port to the server        session      the rules, without I/O
+    _frames      frames as bytes               codec        frames <-> messages
+    outbox       what waits to be sent         _peer        the TCP connection beneath
+    _writer      the write pump of all sockets wire         the port to the server
+    _burst       the port to our own           session      the rules, without I/O
     _lane        how a group reaches clients   _intake      what comes of frames
     _roster      the sockets that are open     _socket      one WebSocket, from accept to close
     connection   Connection(Actor)             drain        the end of a server
     gate         who gets in                   _server      what all sockets share
     denial       refused before the accept     endpoint     the route
-    sockets      Sockets: the application's    fast         an extra: a protocol for uvicorn
+    sockets      Sockets: the application's    fast         our own protocol for uvicorn
     testing      a client without a network
 """
 

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
 
 from actors import ActorSystem, Instrument
 
+from ._burst import EXTENSION, Bursts, BurstWire
 from ._roster import Roster
 from ._socket import Socket
 from ._writer import Writer
@@ -19,6 +21,7 @@ from .drain import Drain, drain, put_off_shutdown, running_server
 from .exceptions import LifespanNotRun
 from .gate import Gate
 from .settings import Settings
+from .wire import PlainWire, Wire
 
 LENT: ContextVar[ActorSystem | None] = ContextVar("greenroom's lent system", default=None)
 """A running system that applications started in this context run in, instead of one of their own:
@@ -50,16 +53,19 @@ class Server:
         self._plan = plan
         self._system: ActorSystem | None = None
         self._writer: Writer | None = None
+        self._bursts: Bursts | None = None
         self._drained: asyncio.Task[None] | None = None  # from the drain's beginning on
         self._hurried: list[Callable[[], bool]] = []
         self._starting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
 
-    @property
-    def writer(self) -> Writer:
-        """The write pump. Raises `LifespanNotRun` before it starts and after it ends."""
-        if self._writer is None:
+    def wire(self, websocket: WebSocket) -> Wire:
+        """The fastest one that the websocket's server offers. Raises `LifespanNotRun` before this
+        one starts and after it ends."""
+        if self._writer is None or self._bursts is None:
             raise LifespanNotRun(_NOT_RUN)
-        return self._writer
+        if EXTENSION in (websocket.scope.get("extensions") or {}):
+            return BurstWire(websocket, self._bursts, self.clock)
+        return PlainWire(websocket, self._writer, self.clock)
 
     @property
     def system(self) -> ActorSystem:
@@ -84,6 +90,7 @@ class Server:
         without a drain: `end` does that before."""
         async with Writer() as writer, self._running_system() as system:
             self._system, self._writer, self._drained = system, writer, None
+            self._bursts = Bursts()
             self._hurried.clear()
             self.gate.closing = None
             server = running_server()
@@ -92,7 +99,7 @@ class Server:
             try:
                 yield
             finally:
-                self._system = self._writer = None
+                self._system = self._writer = self._bursts = None
 
     @asynccontextmanager
     async def _running_system(self) -> AsyncGenerator[ActorSystem]:

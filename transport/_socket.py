@@ -33,6 +33,8 @@ from .outbox import PACED, Close, new_outbox
 from .session import Session
 from .wire import Wire
 
+LOOK = 0.5
+"""Seconds between two looks at what has to wait."""
 IDLE_QUARTERS = 4
 """Looks within one idle timeout."""
 
@@ -299,6 +301,12 @@ class Socket:
         if self._guard is None and self.code is None:
             self._watch(self.session.settings.send_timeout)
 
+    def watch_closely(self) -> None:
+        """What is sent has to wait."""
+        if self._guard is not None:
+            self._guard.cancel()
+        self._watch(min(LOOK, self.session.settings.send_timeout))
+
     def closed(self, code: int) -> None:
         """The close has been sent."""
         self.gone(code)
@@ -318,7 +326,9 @@ class Socket:
         self._guard = None
         since, timeout = self.outbox.since, self.session.settings.send_timeout
         if since is not None:
-            left = since + timeout - self._clock()
+            if self._wire.advances():
+                self.outbox.since = since = self._clock()
+            left = min(since + timeout - self._clock(), LOOK)
         else:
             # The server has taken all, but what the client's system takes none of goes nowhere.
             peer, before = self._wire.peer, self._taken
@@ -338,7 +348,7 @@ class Socket:
         peer = self._wire.peer
         unsent = 0 if peer is None else peer.unsent
         if peer is not None and unsent == before:
-            peer.abort()
+            self._wire.abort()
         elif unsent:
             self._host.roster.lingering.add(self)
             timeout = self.session.settings.send_timeout

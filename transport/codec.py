@@ -13,6 +13,7 @@ import msgspec
 
 from actors import Envelope, Message, Request
 
+from ._frames import BINARY, TEXT, frame
 from .depth import json_is_deeper, messagepack_is_deeper
 from .exceptions import BadFrame, CodecError
 
@@ -83,6 +84,7 @@ class Frame(msgspec.Struct, eq=False):
     text: bool
     """Whether it is a text frame."""
     _event: dict[str, Any] | None = None
+    _wire: bytes | None = None
 
     @property
     def event(self) -> dict[str, Any]:
@@ -95,6 +97,14 @@ class Frame(msgspec.Struct, eq=False):
             else:
                 event["bytes"] = self.payload
         return event
+
+    @property
+    def wire(self) -> bytes:
+        """The frame itself, which is the same for every client."""
+        wire = self._wire
+        if wire is None:
+            wire = self._wire = frame(TEXT if self.text else BINARY, self.payload)
+        return wire
 
 
 def framed(message: object, data: Data, *, text: bool) -> Frame:

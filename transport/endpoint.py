@@ -29,7 +29,6 @@ from .connection import Connection
 from .exceptions import Disconnected
 from .session import Session
 from .settings import OnCrash, Settings
-from .wire import PlainWire
 
 _WEBSOCKET = "greenroom_websocket"
 _GATE = "greenroom_gate"
@@ -123,7 +122,7 @@ class Route:
         subprotocol = next((s for s in websocket["subprotocols"] if s in self._subprotocols), None)
         codec = self._codec if subprotocol is None else self._subprotocols[subprotocol]
         session, lane = self._session(codec, settings)
-        wire = PlainWire(websocket, server.writer, server.clock)
+        wire = server.wire(websocket)
         socket = Socket(wire, server, session, lane, server.gate.enter(websocket))
 
         def factory() -> Connection:
@@ -144,7 +143,8 @@ class Route:
             await wire.accept(subprotocol)
             accepted = True
             socket.open()
-            await socket.run()
+            if wire.needs_task or self._keep_dependencies:
+                await socket.run()
         except Disconnected:
             return  # the client went before it was accepted
         finally:

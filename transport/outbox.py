@@ -5,8 +5,8 @@ await, and then goes on at the client's pace: awaiting waits while more than hal
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Generator, Hashable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Generator, Hashable, Sequence
+from typing import Any, NamedTuple, Protocol, cast
 
 from actors import Reason, Told
 
@@ -72,7 +72,7 @@ class Outbox:
     def __init__(self, settings: Settings, owner: Owner) -> None:
         self.queue: Any = self._new_queue()
         self.lined = False  # whether it stands in the write pump's line
-        self.in_hand: Frame | None = None  # what the pump sends now
+        self.in_hand: Sequence[Frame] = ()  # what is sent now
         self.since: float | None = None  # since when, by the wire's clock
         self.close: Close | None = None
         self.gone = False
@@ -170,23 +170,41 @@ class Outbox:
             self._notes -= 1
         return frame
 
-    # The pump's side.
+    # The side of the wire.
 
     def take(self, now: float) -> Frame:
         """The next frame, which is in hand from now on, until the next or `sent`."""
-        frame: Frame | None = None
-        if self._dropped and self._policy is SlowClient.DROP_OLDEST:
-            count, self._dropped = self._dropped, 0
-            frame = self._owner.missed(count)
-        if frame is None:
-            frame = self._pop()
-        self.in_hand = frame
+        frame = self._next()
+        self.in_hand = (frame,)
         self.since = now
         return frame
 
+    def take_burst(self, size: int) -> Sequence[Frame]:
+        """The same with as many frames as have `size` bytes together, and one at least."""
+        queue, burst = self.queue, list[Frame]()
+        if self._bytes <= size and not (self._dropped or self._notes) and type(queue) is deque:
+            burst.extend(cast("deque[Frame]", queue))
+            queue.clear()
+            self._bytes = 0
+        else:
+            burst.append(self._next())
+            while queue and (size := size - burst[-1].size) > 0:
+                burst.append(self._next())
+        self.in_hand = burst
+        return burst
+
+    def _next(self) -> Frame:
+        if self._dropped and self._policy is SlowClient.DROP_OLDEST:
+            count, self._dropped = self._dropped, 0
+            note = self._owner.missed(count)
+            if note is not None:
+                return note
+        return self._pop()
+
     def sent(self) -> None:
         """Nothing is in hand any more: the server has taken it."""
-        self.in_hand = self.since = None
+        self.in_hand = ()
+        self.since = None
 
     @property
     def crowded(self) -> bool:
@@ -212,9 +230,9 @@ class Outbox:
         self.gone = True
         if self.close is None:
             self.close = Close(CloseCode.ABNORMAL, "")
-        in_hand, self.in_hand = self.in_hand, None
-        if in_hand is not None:
-            self._owner.drop(in_hand, Reason.CLIENT_GONE)
+        in_hand, self.in_hand = self.in_hand, ()
+        for frame in in_hand:
+            self._owner.drop(frame, Reason.CLIENT_GONE)
         self._drop_all(Reason.CLIENT_GONE)
         self.relieve()
 

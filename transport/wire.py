@@ -49,6 +49,9 @@ class Served(Protocol):
     def watch(self) -> None:
         """Something is sent: see to it that it gets on."""
 
+    def watch_closely(self) -> None:
+        """What is sent has to wait."""
+
     def closed(self, code: int) -> None:
         """The close has been sent."""
 
@@ -64,6 +67,8 @@ class Wire(Protocol):
 
     peer: Peer | None
     """The connection beneath, if it can be reached."""
+    needs_task: bool
+    """Whether the application's own task has to `run` it."""
 
     async def accept(self, subprotocol: str | None) -> None:
         """Finish the handshake. Raises `Disconnected` when it is too late; any other error is one
@@ -87,6 +92,11 @@ class Wire(Protocol):
 
     def abort(self) -> None:
         """End the connection at once, where the server lets it be reached."""
+
+    def advances(self) -> bool:
+        """Whether some of what is being sent has got on since this was asked last, where that is
+        not to be told by the next frame."""
+        ...
 
 
 # What Starlette or the server raises when a send comes too late, and maybe for other reasons: of a
@@ -113,6 +123,14 @@ def _too_late(error: Exception) -> Disconnected:
     return Disconnected(CloseCode.ABNORMAL)
 
 
+async def accept(websocket: WebSocket, subprotocol: str | None) -> None:
+    """Finish a handshake. Raises `Disconnected`."""
+    try:
+        await websocket.accept(subprotocol)
+    except _TOO_LATE as error:
+        raise _too_late(error) from error
+
+
 class PlainWire:
     """Any ASGI server. The application's task reads, and the server's write pump writes.
 
@@ -130,6 +148,7 @@ class PlainWire:
         "peer",
     )
 
+    needs_task = True
     _socket: Served
 
     def __init__(self, websocket: WebSocket, writer: Writer, clock: Callable[[], float]) -> None:
@@ -144,10 +163,7 @@ class PlainWire:
         self.peer = find(self._receive, self._send)
 
     async def accept(self, subprotocol: str | None) -> None:
-        try:
-            await self._websocket.accept(subprotocol)
-        except _TOO_LATE as error:
-            raise _too_late(error) from error
+        await accept(self._websocket, subprotocol)
 
     def open(self, socket: Served) -> None:
         self._socket = socket
@@ -163,6 +179,9 @@ class PlainWire:
     def abort(self) -> None:
         if self.peer is not None:
             self.peer.abort()
+
+    def advances(self) -> bool:
+        return False
 
     # The application's task.
 

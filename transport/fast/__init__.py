@@ -4,7 +4,6 @@ An ordinary ASGI server for any application, with picows's frame parser. A frame
 protocol -> parser -> messages -> stream -> inbox -> the application's `receive`; the map, from the
 ground up (imports point down only):
 
-    codes        close codes                   frames       a server's frames, as bytes
     messages     a client's frames -> messages handshake    the request and the answers to it
     parser       picows: bytes -> messages     line         the TCP connection, and its end
     keepalive    is the peer still there?      stream       an open WebSocket: the seam

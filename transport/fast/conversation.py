@@ -13,8 +13,10 @@ from uvicorn.protocols.utils import (
     get_path_with_query_string,
 )
 
-from . import frames, handshake
-from .codes import ABNORMAL, INTERNAL_ERROR, NORMAL
+from .. import _frames as frames
+from .._burst import EXTENSION
+from ..exceptions import CloseCode
+from . import handshake
 from .handshake import Headers, Request
 from .inbox import Event, Inbox
 from .stream import Inbound, Stream
@@ -47,6 +49,8 @@ class Phase(enum.Enum):
     OPEN = enum.auto()
     DENYING = enum.auto()
     """The head of a denial is given, its body not wholly."""
+    ATTACHED = enum.auto()
+    """The WebSocket is somebody else's."""
     CLOSED = enum.auto()
     """The application has said its last word."""
     LOST = enum.auto()
@@ -57,6 +61,7 @@ class Host(Protocol):
     """What a conversation needs of the protocol."""
 
     default_headers: Headers
+    transport: asyncio.Transport
 
     def accept(self, head: bytes) -> Stream:
         """Answer the handshake."""
@@ -101,12 +106,24 @@ class Conversation:
         self._head: tuple[int, Headers] | None = None  # a denial's, before its body
         self._chunked = False
         self.scope = scope
+        scope["extensions"][EXTENSION] = {"attach": self.attach}
         self.inbox = Inbox(limit, loop)
         self.phase = Phase.CONNECTING
         self.stream: Stream | None = None
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        """asyncio's, or another loop's."""
+        return self._host.transport
+
     async def run(self) -> None:
         """The application, from its call to what follows from its end."""
+        try:
+            await self._run()
+        finally:
+            self.scope = {}  # which leads here: what is over is not left to the garbage collector
+
+    async def _run(self) -> None:
         try:
             result = await self._app(self.scope, self.receive, self.send)
         except ClientDisconnected:
@@ -122,11 +139,12 @@ class Conversation:
     def attach(self, inbound: Inbound) -> Stream:
         """Have `inbound` take what comes, in the place of `receive`: at once what is queued.
 
-        Write to the stream that is returned, in the place of `send`. Raises `RuntimeError` before
-        the accept. The application's end still closes the WebSocket.
+        Write to the stream that is returned, in the place of `send`; it is the inbound's to close,
+        and the application's end does not. Raises `RuntimeError` before the accept.
         """
         if self.stream is None:
             raise RuntimeError("Nothing can be attached before 'websocket.accept'.")
+        self.phase = Phase.ATTACHED
         self.stream.attach(inbound)
         self.inbox.hand_over(inbound)
         return self.stream
@@ -135,7 +153,7 @@ class Conversation:
         """The connection is no more, or as good as."""
         if self.phase is not Phase.CLOSED:
             self.phase = Phase.LOST
-        self.inbox.disconnect(ABNORMAL, "")
+        self.inbox.disconnect(CloseCode.ABNORMAL, "")
 
     def _crashed(self) -> None:
         match self.phase:
@@ -144,7 +162,7 @@ class Conversation:
             case Phase.DENYING:
                 self._break_off(500, "Internal Server Error")
             case Phase.OPEN:
-                self._close(INTERNAL_ERROR, "")
+                self._close(CloseCode.INTERNAL_ERROR, "")
             case _:
                 pass
 
@@ -157,7 +175,7 @@ class Conversation:
                 _logger.error("ASGI callable returned without completing response.")
                 self._break_off(500, "Internal Server Error")
             case Phase.OPEN:
-                self._close(NORMAL, "")
+                self._close(CloseCode.NORMAL, "")
             case _:
                 pass
 
@@ -168,7 +186,7 @@ class Conversation:
         length = (b"content-length", b"%d" % len(body))
         own = [*self._host.default_headers, _TEXT, length, *headers]
         self._host.respond(handshake.denied(status, own) + body, last=True)
-        self.inbox.disconnect(ABNORMAL, "")
+        self.inbox.disconnect(CloseCode.ABNORMAL, "")
 
     def _break_off(self, status: int, text: str) -> None:
         """A denial that will not be finished."""
@@ -227,7 +245,7 @@ class Conversation:
             else:
                 stream.write(frame)
         elif kind == "websocket.close":
-            self._close(message.get("code") or NORMAL, message.get("reason") or "")
+            self._close(message.get("code") or CloseCode.NORMAL, message.get("reason") or "")
         else:
             raise RuntimeError(
                 f"Expected ASGI message 'websocket.send' or 'websocket.close', but got '{kind}'."
@@ -252,7 +270,7 @@ class Conversation:
                 self.phase = Phase.CLOSED
                 own = [*self._host.default_headers, (b"content-length", b"0")]
                 self._host.respond(handshake.denied(403, own), last=True)
-                self.inbox.disconnect(ABNORMAL, "")
+                self.inbox.disconnect(CloseCode.ABNORMAL, "")
             case "websocket.http.response.start":
                 status = message["status"]
                 if not 200 <= status < 600:
@@ -288,7 +306,7 @@ class Conversation:
             self.phase = Phase.CLOSED
         self._host.respond(data, last=last)
         if last:
-            self.inbox.disconnect(ABNORMAL, "")
+            self.inbox.disconnect(CloseCode.ABNORMAL, "")
 
     def _denial_head(self, status: int, headers: Headers, size: int | None) -> bytes:
         headers = [each for each in headers if each[0].lower() != b"transfer-encoding"]

@@ -66,7 +66,7 @@ class Inbox:
 
     def disconnect(self, code: int, reason: str) -> None:
         if self._end is None:
-            self._end = {"type": "websocket.disconnect", "code": code, "reason": reason}
+            self._end = {"type": "websocket.disconnect", "code": int(code), "reason": reason}
             self.writing_paused = False
             self._wake()
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from . import frames
+from .. import _frames as frames
 from .line import Line
 
 _PING = frames.frame(frames.PING, b"keep")

@@ -8,8 +8,8 @@ import codecs
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from . import frames
-from .codes import INVALID_TEXT, NO_STATUS, PROTOCOL_ERROR, TOO_BIG
+from .. import _frames as frames
+from ..exceptions import CloseCode
 
 Data: TypeAlias = str | bytes
 
@@ -65,18 +65,20 @@ class Messages:
         if self.end is not None:
             return
         if rsv:
-            self.fail(PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
+            self.fail(
+                CloseCode.PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on"
+            )
         elif opcode & _CONTROL:
             self._control(opcode, fin, payload)
         elif opcode == _CONTINUATION:
             if self.between:
-                self.fail(PROTOCOL_ERROR, "a continuation of nothing")
+                self.fail(CloseCode.PROTOCOL_ERROR, "a continuation of nothing")
             else:
                 self._data(fin, payload)
         elif opcode not in (frames.TEXT, frames.BINARY):
-            self.fail(PROTOCOL_ERROR, f"opcode {opcode} is reserved")
+            self.fail(CloseCode.PROTOCOL_ERROR, f"opcode {opcode} is reserved")
         elif not self.between:
-            self.fail(PROTOCOL_ERROR, "a new message inside a fragmented one")
+            self.fail(CloseCode.PROTOCOL_ERROR, "a new message inside a fragmented one")
         else:
             self._decode = _decoder().decode if opcode == frames.TEXT else None
             self.between = False
@@ -96,7 +98,7 @@ class Messages:
     def _data(self, fin: bool, payload: bytes) -> None:
         self._size += len(payload)
         if self._size > self.max_size:
-            self.fail(TOO_BIG, f"a message of more than {self.max_size} bytes")
+            self.fail(CloseCode.TOO_BIG, f"a message of more than {self.max_size} bytes")
             return
         decode = self._decode
         if decode is None:
@@ -105,7 +107,7 @@ class Messages:
             try:
                 self._parts.append(decode(payload, fin))
             except UnicodeDecodeError:
-                self.fail(INVALID_TEXT, "text that is not UTF-8")
+                self.fail(CloseCode.INVALID_DATA, "text that is not UTF-8")
                 return
         if fin:
             empty: Data = b"" if decode is None else ""
@@ -117,27 +119,27 @@ class Messages:
 
     def _control(self, opcode: int, fin: bool, payload: bytes) -> None:
         if not fin:
-            self.fail(PROTOCOL_ERROR, "a fragmented control frame")
+            self.fail(CloseCode.PROTOCOL_ERROR, "a fragmented control frame")
         elif len(payload) > _PAYLOAD:
-            self.fail(PROTOCOL_ERROR, f"a control frame of more than {_PAYLOAD} bytes")
+            self.fail(CloseCode.PROTOCOL_ERROR, f"a control frame of more than {_PAYLOAD} bytes")
         elif opcode == frames.PING:
             self.pings.append(payload)
         elif opcode == frames.CLOSE:
             self._close(payload)
         elif opcode != frames.PONG:
-            self.fail(PROTOCOL_ERROR, f"opcode {opcode} is reserved")
+            self.fail(CloseCode.PROTOCOL_ERROR, f"opcode {opcode} is reserved")
 
     def _close(self, payload: bytes) -> None:
         if not payload:
-            self._finish(Closed(NO_STATUS, ""))
+            self._finish(Closed(CloseCode.NO_STATUS, ""))
             return
         code = int.from_bytes(payload[:2], "big")
         if len(payload) < 2 or not frames.may_be_sent(code):
-            self.fail(PROTOCOL_ERROR, "a close with a code that is none")
+            self.fail(CloseCode.PROTOCOL_ERROR, "a close with a code that is none")
             return
         try:
             reason = payload[2:].decode()
         except UnicodeDecodeError:
-            self.fail(INVALID_TEXT, "a close with a reason that is not UTF-8")
+            self.fail(CloseCode.INVALID_DATA, "a close with a reason that is not UTF-8")
             return
         self._finish(Closed(code, reason))

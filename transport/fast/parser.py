@@ -11,7 +11,7 @@ from typing import Any
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, picows
 
-from .codes import INVALID_TEXT, TOO_BIG
+from ..exceptions import CloseCode
 from .messages import Messages
 
 _WSProtocol: Any = vars(picows)["WSProtocol"]  # its stub does not show it
@@ -80,8 +80,10 @@ class Parser:
         if self._nowhere.raised is not None:
             raise self._nowhere.raised
         code = int.from_bytes(close[2:4], "big")
-        if code == TOO_BIG:
-            self._messages.fail(TOO_BIG, f"a message of more than {self._messages.max_size} bytes")
+        if code == CloseCode.TOO_BIG:
+            self._messages.fail(
+                CloseCode.TOO_BIG, f"a message of more than {self._messages.max_size} bytes"
+            )
         else:
             self._messages.fail(code, close[4:].decode(errors="replace"))
 
@@ -125,7 +127,7 @@ class _Listener(WSListener):
             try:
                 messages.burst.append(frame.get_payload_as_utf8_text())
             except UnicodeDecodeError:
-                messages.fail(INVALID_TEXT, "text that is not UTF-8")
+                messages.fail(CloseCode.INVALID_DATA, "text that is not UTF-8")
         else:
             payload = frame.get_payload_as_bytes()
             messages.frame(frame.msg_type.value, bool(frame.fin), bool(rsv), payload)

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from . import frames
-from .codes import ABNORMAL, INTERNAL_ERROR, NORMAL, SERVICE_RESTART
+from .. import _frames as frames
+from ..exceptions import CloseCode
 from .keepalive import Keepalive
 from .line import PATIENCE, Line
 from .messages import Closed, Data, Messages, Violation
@@ -94,6 +94,16 @@ class Stream:
         """Between `pause_writing` and `resume_writing`."""
         return self._line.writing_paused
 
+    @property
+    def sent(self) -> int:
+        """Bytes that the system has taken so far, about."""
+        return self._line.sent
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """asyncio's, or another loop's."""
+        return self._line.transport
+
     def attach(self, inbound: Inbound) -> None:
         """Have `inbound` take what comes from now on."""
         self._inbound = inbound
@@ -125,7 +135,7 @@ class Stream:
             self._corked_size = 0
             self._line.write(data)
 
-    def close(self, code: int = NORMAL, reason: str = "") -> None:
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Begin the close handshake. The peer has `PATIENCE` to answer, then it is aborted.
 
         `Inbound.disconnect` is called with this code before it returns. Raises `ValueError` for a
@@ -142,13 +152,13 @@ class Stream:
     def abort(self) -> None:
         """End the connection at once; what is unsent is lost."""
         self._line.abort()
-        self._tell(ABNORMAL, "")
+        self._tell(CloseCode.ABNORMAL, "")
 
     def restart(self) -> None:
         """The server ends: close with 1012, and wait but shortly."""
         if not self._told:
-            self._say(frames.close(SERVICE_RESTART))
-            self._tell(SERVICE_RESTART, "")
+            self._say(frames.close(CloseCode.SERVICE_RESTART))
+            self._tell(CloseCode.SERVICE_RESTART, "")
         self._line.finish(_RESTART)
 
     def pause_reading(self) -> None:
@@ -189,16 +199,18 @@ class Stream:
 
     def ended(self) -> None:
         """The peer sends no more, or the connection is lost."""
-        self._tell(ABNORMAL, "")
+        self._tell(CloseCode.ABNORMAL, "")
 
     # For the keepalive.
 
     def silent(self, reason: str) -> None:
         """The peer is gone, or stalled: a close would wait for it, so it is aborted."""
         if not self._line.writing_paused:
-            self._say(frames.close(INTERNAL_ERROR, reason))  # in case it is but slow to answer
+            self._say(
+                frames.close(CloseCode.INTERNAL_ERROR, reason)
+            )  # in case it is but slow to answer
         self._line.abort()
-        self._tell(ABNORMAL, reason)
+        self._tell(CloseCode.ABNORMAL, reason)
 
     def shrink(self) -> None:
         """Let go of what is not needed while nothing happens."""

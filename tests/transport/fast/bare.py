@@ -10,7 +10,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
-from transport.fast import frames
+from transport import _frames as frames
 
 PATIENCE = 20.0
 
@@ -147,6 +147,7 @@ class Conversation:
         """Send the scope, or most of it."""
         await self.accept()
         scope = {key: value for key, value in self.scope.items() if key != "state"}
+        scope["extensions"].pop("greenroom.bursts", None)  # a function
         await self.text(json.dumps(scope, default=lambda value: value.decode("latin-1")))
         await self.receive()
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from .codes import NO_STATUS
+from .exceptions import CloseCode
 
 TEXT = 0x1
 BINARY = 0x2
@@ -48,7 +48,7 @@ def close(code: int, reason: str = "") -> bytes:
 
     Raises `ValueError` for a code that may not be on the wire.
     """
-    if code == NO_STATUS:
+    if code == CloseCode.NO_STATUS:
         return frame(CLOSE, b"")
     if not may_be_sent(code):
         raise ValueError(f"{code} is no close code that may be sent")
