@@ -3,7 +3,6 @@
 import asyncio
 import enum
 import logging
-from collections.abc import Iterable
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -22,7 +21,6 @@ from .inbox import Event, Inbox
 from .stream import Inbound, Stream
 
 _logger = logging.getLogger("uvicorn.error")
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _BODILESS = frozenset({204, 205, 304})
 
 
@@ -179,13 +177,10 @@ class Conversation:
             case _:
                 pass
 
-    def refuse(self, status: int, text: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    def refuse(self, status: int, text: str) -> None:
         """Answer the handshake with an error of the server's own."""
         self.phase = Phase.LOST
-        body = text.encode()
-        length = (b"content-length", b"%d" % len(body))
-        own = [*self._host.default_headers, _TEXT, length, *headers]
-        self._host.respond(handshake.denied(status, own) + body, last=True)
+        self._host.respond(handshake.error(status, text, self._host.default_headers), last=True)
         self.inbox.disconnect(CloseCode.ABNORMAL, "")
 
     def _break_off(self, status: int, text: str) -> None:

@@ -124,6 +124,13 @@ def denied(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, phrase) + _lines([*own, (b"connection", b"close")])
 
 
+def error(status: int, text: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A whole answer, in plain text."""
+    body = text.encode()
+    own = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    return denied(status, [*headers, *own]) + body
+
+
 def _lines(headers: Headers) -> bytes:
     """Raises `ValueError` for what would be read as another header."""
     for name, value in headers:

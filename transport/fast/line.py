@@ -8,6 +8,7 @@ import struct
 PATIENCE = 10.0
 """Seconds a peer has to answer a close, and to read what was sent before it (as in uvicorn)."""
 _MOMENT = 1.0
+"""Seconds in which a peer that still sends may read our last words, over TLS."""
 _RESET = struct.pack("ii", 1, 0)
 """`SO_LINGER` such that closing drops what is unsent: the system would keep it for a peer that does
 not read."""

@@ -166,13 +166,13 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
             request = handshake.parse(head)
         except RefusedError as refused:
             _logger.warning("Invalid WebSocket handshake: %s", refused.text)
-            self._refuse(refused.status, refused.text, refused.headers)
+            self._refuse(refused.status, refused.text, *refused.headers)
             return
         config: Any = self.config
         limit = config.limit_concurrency
         if limit is not None and max(len(self._connections), len(self._tasks)) >= limit:
             _logger.warning("Exceeded concurrency limit.")
-            self._refuse(503, "Service Unavailable", [])
+            self._refuse(503, "Service Unavailable")
             return
         scope = scope_of(
             request,
@@ -192,13 +192,9 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
         task.add_done_callback(self._tasks.discard)
         self._tasks.add(task)
 
-    def _refuse(self, status: int, text: str, headers: Headers) -> None:
-        own = [
-            *self.default_headers,
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(text)),
-        ]
-        self.respond(handshake.denied(status, [*own, *headers]) + text.encode(), last=True)
+    def _refuse(self, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
+        answer = handshake.error(status, text, [*self.default_headers, *headers])
+        self.respond(answer, last=True)
 
     def _left_behind(self) -> bytes:
         """What came in one read with the request: h11 has it still, httptools has lost it."""
