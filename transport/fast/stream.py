@@ -1,7 +1,7 @@
 """An open WebSocket: bursts of whole messages in, bytes of ready frames out, and its close.
 
-The seam: whoever is the `Inbound` hears all of it by plain calls. An ASGI application's inbox is one,
-and may be replaced.
+The seam: whoever is the `Inbound` hears all of it by plain calls. An ASGI application's inbox is
+one, and may be replaced.
 """
 
 import asyncio
