@@ -251,6 +251,14 @@ MUTANTS = [
         ASGI,
     ),
     broken(
+        "a connection leaves a circle behind",
+        "memory is free when a connection is gone",
+        "protocol",
+        "        self._conversation = self._stream = None  # no",
+        "        self._stream = None  # no",
+        f"{BOUNDS}::test_connections_leave_no_circles_to_the_collector",
+    ),
+    broken(
         "one more than there is room for",
         "so many connections and no more",
         "protocol",

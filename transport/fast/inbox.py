@@ -68,6 +68,7 @@ class Inbox:
         if self._end is None:
             self._end = {"type": "websocket.disconnect", "code": int(code), "reason": reason}
             self.writing_paused = False
+            self.pause_reading = self.resume_reading = _nothing
             self._wake()
 
     # For the application.

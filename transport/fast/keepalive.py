@@ -51,7 +51,7 @@ class Keepalive:
         interval: float | None,
         timeout: float | None,
     ) -> None:
-        self._pinged = pinged
+        self._pinged: Pinged | None = pinged
         self._line = line
         self._loop = loop
         self._interval = interval or 0.0
@@ -65,12 +65,14 @@ class Keepalive:
             self._timer = loop.call_later(self._interval, self._ping)
 
     def stop(self) -> None:
+        """For good."""
         for timer in (self._timer, self._asked):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._asked = None
+        self._timer = self._asked = self._pinged = None
 
     def _ping(self) -> None:
+        assert self._pinged is not None
         self._timer = self._loop.call_later(self._interval, self._ping)
         self._pinged.shrink()
         paused = self._line.writing_paused
@@ -82,6 +84,7 @@ class Keepalive:
             self._asked = self._loop.call_later(self._timeout, self._check)
 
     def _check(self) -> None:
+        assert self._pinged is not None
         line = self._line
         self._asked = None
         if not self.heard and not line.reading_paused:

@@ -112,6 +112,7 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
         self._connections.discard(self)
         self._line.lost()
         self._gone()
+        self._conversation = self._stream = None  # no circle is left for the collector
         self._trace("WebSocket connection lost")
 
     # What uvicorn calls.

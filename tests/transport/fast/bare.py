@@ -6,6 +6,7 @@ the event a connection of `?who=` ended with.
 
 import asyncio
 import contextlib
+import gc
 import json
 from typing import Any
 from urllib.parse import parse_qsl
@@ -48,6 +49,9 @@ async def answer(name: str, rest: list[str], send: Any) -> None:
         async with asyncio.timeout(PATIENCE), changed:
             await changed.wait_for(lambda: len(told.get(rest[0], ())) >= int(rest[1]))
         body = told[rest[0]]
+    elif name == "garbage":
+        gc.disable()
+        body = gc.collect()
     elif name == "release":
         release.set()
     data = json.dumps(body).encode()

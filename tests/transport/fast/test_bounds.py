@@ -122,6 +122,20 @@ def memory(server: Any) -> int:
     return int(found[1]) * 1024
 
 
+def test_connections_leave_no_circles_to_the_collector(serve: Any) -> None:
+    """Or memory is what there was since it ran last. (uvicorn's HTTP protocol leaves seven each.)"""
+    server = serve("bare:app", ws=FAST, http="h11")
+    for _ in range(2):
+        http(server, "/garbage")
+        for number in range(50):
+            with Raw(server, f"/echo?who=circle-{number}") as raw:
+                raw.opened().say("a")
+                assert raw.text() == "a"
+                raw.close()
+                assert raw.closed() == (1000, "")
+    assert http(server, "/garbage") < 50 * 10
+
+
 def test_so_many_connections_and_no_more(serve: Any) -> None:
     server = serve("bare:app", ws=FAST, limit_concurrency=3)
     http(server, "/release")  # by now the one that saw whether it listens is gone
