@@ -123,7 +123,7 @@ def memory(server: Any) -> int:
 
 
 def test_connections_leave_no_circles_to_the_collector(serve: Any) -> None:
-    """Or memory is what there was since it ran last. (uvicorn's HTTP protocol leaves seven each.)"""
+    """Or memory is what there was since it ran last. uvicorn's HTTP leaves seven each."""
     server = serve("bare:app", ws=FAST, http="h11")
     for _ in range(2):
         http(server, "/garbage")
