@@ -97,7 +97,7 @@ MUTANTS = [
     broken(
         "1015 may be on the wire",
         "a close has a code that may be sent",
-        "frames",
+        "../_frames",
         "1007 <= code <= 1014",
         "1007 <= code <= 1015",
         MESSAGES,
@@ -105,7 +105,7 @@ MUTANTS = [
     broken(
         "a reason is cut within a character",
         "a reason is text",
-        "frames",
+        "../_frames",
         'reason.encode()[:_REASON].decode(errors="ignore")',
         "reason[:_REASON]",
         ASGI,
@@ -113,8 +113,8 @@ MUTANTS = [
     broken(
         "an empty close is answered with 1005",
         "1005 is never on the wire",
-        "frames",
-        "    if code == NO_STATUS:\n",
+        "../_frames",
+        "    if code == CloseCode.NO_STATUS:\n",
         "    if code < 0:\n",
         CASES,
     ),
@@ -172,8 +172,8 @@ MUTANTS = [
         "a stalled peer is closed politely",
         "a stalled peer is aborted",
         "stream",
-        "        self._line.abort()\n        self._tell(ABNORMAL, reason)",
-        "        self._line.finish()\n        self._tell(ABNORMAL, reason)",
+        "        self._line.abort()\n        self._tell(CloseCode.ABNORMAL, reason)",
+        "        self._line.finish()\n        self._tell(CloseCode.ABNORMAL, reason)",
         f"{BOUNDS}::test_who_neither_reads_nor_talks_is_reset_and_what_is_unsent_dropped",
     ),
     broken(
@@ -270,8 +270,8 @@ MUTANTS = [
         "a crash is a normal close",
         "a crash is told",
         "conversation",
-        'self._close(INTERNAL_ERROR, "")',
-        'self._close(NORMAL, "")',
+        'self._close(CloseCode.INTERNAL_ERROR, "")',
+        'self._close(CloseCode.NORMAL, "")',
         ASGI,
     ),
     broken(

@@ -207,9 +207,8 @@ class Stream:
     def silent(self, reason: str) -> None:
         """The peer is gone, or stalled: a close would wait for it, so it is aborted."""
         if not self._line.writing_paused:
-            self._say(
-                frames.close(CloseCode.INTERNAL_ERROR, reason)
-            )  # in case it is but slow to answer
+            # In case it is but slow to answer.
+            self._say(frames.close(CloseCode.INTERNAL_ERROR, reason))
         self._line.abort()
         self._tell(CloseCode.ABNORMAL, reason)
 
