@@ -9,7 +9,7 @@ so nobody overtakes a waiting teller; after `close` nothing more is taken in.
 
 import enum
 from collections import OrderedDict, deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from .exceptions import MailboxFull
@@ -176,8 +176,18 @@ class Mailbox:
             return DONE
         return self._put_full(item)
 
+    def put_all(self, items: Sequence[object]) -> bool:
+        """Take in several at once, if there is room for all of them."""
+        if len(self.queue) + len(items) > self.room:
+            return False
+        self.told += len(items)
+        self.queue.extend(items)
+        if self.waiter is not None:
+            self.wake()
+        return True
+
     def put_now(self, item: object) -> Told:
-        """The same for somebody who cannot wait: raises `MailboxFull` where it would have to."""
+        """`put` for somebody who cannot wait: raises `MailboxFull` where it would have to."""
         if self.overflow is Overflow.WAIT and self.closed is None and not self._fits(item):
             self._refuse()
         return self.put(item)
@@ -218,12 +228,9 @@ class Mailbox:
 
     def take_run(self, messages: list[object]) -> bool:
         """Take in what threads told, if there is room for all of it."""
-        if len(self.queue) + len(messages) > self.room:
+        if not self.put_all(messages):
             return False
         self.transfer(messages)
-        self.told += len(messages)
-        self.queue.extend(messages)
-        self.wake()
         return True
 
     def put_each(self, messages: list[object]) -> None:

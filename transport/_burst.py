@@ -7,13 +7,14 @@ call may end once the socket is open.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from starlette.websockets import WebSocket
 
 from ._peer import Peer, find
-from .codec import Data
+from .codec import Data, on_the_wire
+from .outbox import Outbox
 from .wire import Served, accept
 
 EXTENSION = "greenroom.bursts"
@@ -31,11 +32,6 @@ class Stream(Protocol):
     @property
     def open(self) -> bool:
         """Whether what is written may still arrive."""
-        ...
-
-    @property
-    def writing_paused(self) -> bool:
-        """Whether more waits to be sent than the server likes."""
         ...
 
     @property
@@ -66,7 +62,11 @@ class Bursts:
     def _write(self) -> None:
         line = self._line
         for _ in range(min(len(line), ROUND)):
-            line.popleft().flush()
+            wire = line.popleft()
+            try:
+                wire.flush()
+            except Exception as error:  # noqa: BLE001  # one socket's failure is its own
+                wire.fail(error)
         if line:
             self._loop.call_soon(self._write)
 
@@ -80,6 +80,7 @@ class BurstWire:
         "_end",
         "_later",
         "_over",
+        "_paused",
         "_sent",
         "_socket",
         "_stream",
@@ -98,6 +99,7 @@ class BurstWire:
         self._later: deque[Sequence[Data]] | None = None  # while a burst is taken bit by bit
         self._end: int | None = None  # the code, if the end came meanwhile
         self._over: asyncio.Future[None] | None = None  # of `run`
+        self._paused = False
         self._sent = 0  # when it was last asked whether that advances
         self.peer: Peer | None = None
 
@@ -138,27 +140,18 @@ class BurstWire:
         before, self._sent = self._sent, self._stream.sent
         return self._sent != before
 
-    def _waits(self) -> bool:
-        assert self._stream is not None
-        return self._stream.writing_paused
-
     def flush(self) -> None:
         """Write what is queued, as much as the server likes, and at last the close."""
         socket, stream = self._socket, self._stream
         outbox = socket.outbox
-        assert stream is not None
-        if outbox.gone or self._waits():
-            return  # in the latter case it is marked again when writing is resumed
+        if self._paused or outbox.gone or stream is None:
+            return  # when writing is resumed it is marked again
         if outbox.queue:
-            burst = outbox.take_burst(BURST)
-            stream.write(burst[0].wire if len(burst) == 1 else b"".join([f.wire for f in burst]))
+            stream.write(on_the_wire(outbox.take_burst(BURST)))
             socket.watch()
-            if self._waits():
-                outbox.since = self._clock()
-                self._sent = stream.sent
-                socket.watch_closely()
+            if self._paused_since(outbox):
                 return
-            outbox.sent()
+            outbox.in_hand = ()
             outbox.relieve()
             if outbox.queue:
                 self._bursts.mark(self)
@@ -169,12 +162,24 @@ class BurstWire:
             stream.close(close.code, close.reason)
             socket.closed(close.code)
 
+    def _paused_since(self, outbox: Outbox) -> bool:
+        if self._paused and self._stream is not None:
+            outbox.since = self._clock()
+            self._sent = self._stream.sent
+            self._socket.watch_closely()
+        return self._paused
+
+    def fail(self, error: Exception) -> None:
+        """A flush raised."""
+        self._socket.failed(error)
+        self.abort()
+
     # As the stream's inbound.
 
-    def receive(self, burst: Iterable[Data]) -> None:
+    def receive(self, burst: Sequence[Data]) -> None:
         """What one read completed."""
         if self._later is not None:
-            self._later.append(tuple(burst))
+            self._later.append(burst)
         elif self._socket.intake.take(burst):
             self._later = deque()
             if self._stream is not None:
@@ -197,10 +202,12 @@ class BurstWire:
             self._stream.resume_reading()
 
     def pause_writing(self) -> None:
-        """`flush` looks."""
+        """More waits to be sent than the server likes."""
+        self._paused = True
 
     def resume_writing(self) -> None:
         """What was in hand is taken."""
+        self._paused = False
         outbox = self._socket.outbox
         if outbox.since is not None and not outbox.gone:
             outbox.sent()

@@ -40,5 +40,7 @@ class ClientLane:
             return
         frame = self._codec.frame(envelope)
         key = self._session.key(envelope.message)
+        if len(members) > 1:
+            _ = frame.wire  # made once, if by anybody
         for socket in members:
             socket.outbox.put(frame, key)

@@ -156,10 +156,11 @@ class Socket:
                 "send in the loop's own thread only; from another, tell the connection's ref: what "
                 "it has no handler for goes to its client"
             )
-        session = self.session
-        self.outbox.put(session.codec.encode(message), session.key(message), own=True)
+        session, outbox = self.session, self.outbox
+        key = session.key(message) if session.conflates else None
+        outbox.put(session.codec.encode(message), key, own=True)
         # Before the socket is accepted nothing relieves the outbox, and waiting would never end.
-        return self.outbox.pace() if self._open else PACED
+        return outbox.pace() if outbox.crowded and self._open else PACED
 
     def tell_client(self, message: Message) -> None:
         """Send something of the transport's own, which not every application's codec can encode;

@@ -17,6 +17,8 @@ from ._frames import BINARY, TEXT, frame
 from .depth import json_is_deeper, messagepack_is_deeper
 from .exceptions import BadFrame, CodecError
 
+_SHORT = 126
+"""Bytes of a payload from which on its frame has a longer head."""
 Data: TypeAlias = str | bytes
 Decode: TypeAlias = Callable[[Any], object]
 
@@ -105,6 +107,24 @@ class Frame(msgspec.Struct, eq=False):
         if wire is None:
             wire = self._wire = frame(TEXT if self.text else BINARY, self.payload)
         return wire
+
+
+_HEADS = [[frame(kind, bytes(size))[:2] for size in range(_SHORT)] for kind in (BINARY, TEXT)]
+
+
+def on_the_wire(burst: Sequence[Frame]) -> bytes:
+    """The frames, one after the other."""
+    parts: list[bytes] = []
+    for each in burst:
+        wire = each._wire
+        if wire is not None:
+            parts.append(wire)
+        elif each.size < _SHORT:  # two parts are sooner joined than put together by themselves
+            parts.append(_HEADS[each.text][each.size])
+            parts.append(each.payload)
+        else:
+            parts.append(each.wire)
+    return b"".join(parts)
 
 
 def framed(message: object, data: Data, *, text: bool) -> Frame:
@@ -316,11 +336,16 @@ def _check_room_for_id(kind: Any) -> None:
     )
 
 
-_DEEPER: dict[Any, Callable[[Data, int], bool]] = {
-    Json.decoder: json_is_deeper,
-    MessagePack.decoder: messagepack_is_deeper,
+_DEEPER: dict[Any, tuple[Callable[[Data, int], bool], int]] = {
+    Json.decoder: (json_is_deeper, 2),
+    MessagePack.decoder: (messagepack_is_deeper, 1),
 }
-"""By the method, since one who has his own may have frames of another format."""
+"""How to tell, and how many bytes a level takes at least. By the method, since one who has his own
+may have frames of another format."""
+
+
+def _any_depth(data: Data, bound: int) -> bool:
+    return False
 
 
 class SocketCodec:
@@ -331,15 +356,16 @@ class SocketCodec:
     """
 
     __slots__ = (
+        "_binary_is_deeper",
         "_encode",
         "_ids",
         "_key",
         "_speaks_text",
+        "_text_is_deeper",
         "binary",
-        "binary_is_deeper",
+        "level",
         "requests",
         "text",
-        "text_is_deeper",
     )
 
     def __init__(self, codecs: Iterable[Codec], types: Sequence[type]) -> None:
@@ -355,11 +381,11 @@ class SocketCodec:
         """What decodes a text frame, or `None` if none is taken."""
         self.binary = decoders.get("binary")
         """The same for a binary frame."""
-        deeper = {codec.kind: _DEEPER.get(type(codec).decoder) for codec in chosen}
-        self.text_is_deeper = deeper.get("text")
-        """Whether a text frame is nested deeper than a bound, where the codec is one of ours."""
-        self.binary_is_deeper = deeper.get("binary")
-        """The same for a binary frame."""
+        deeper = {codec.kind: _DEEPER.get(type(codec).decoder, (_any_depth, 1)) for codec in chosen}
+        self._text_is_deeper, level = deeper.get("text", (_any_depth, 2))
+        self._binary_is_deeper, binary_level = deeper.get("binary", (_any_depth, 2))
+        self.level = min(level, binary_level)
+        """Bytes that a level of nesting takes at least."""
         structured = [codec for codec in chosen if codec.structured]
         requests: list[Any] = [kind for kind in types if issubclass(kind, Request)]
         if structured:  # or no frame becomes a request
@@ -377,6 +403,11 @@ class SocketCodec:
         ours = type(speaking) in (Json, MessagePack)
         self._key: object = type(speaking) if ours else speaking.encode
 
+    def is_deeper(self, data: Data, bound: int) -> bool:
+        """Whether a frame is nested deeper than a bound, where the codec is one of ours."""
+        tell = self._text_is_deeper if isinstance(data, str) else self._binary_is_deeper
+        return tell(data, bound)
+
     def request_id(self, data: Data) -> str | int | None:
         """The id that came with a `Request`, if one did. Raises `BadFrame`."""
         decode = self._ids["text" if isinstance(data, str) else "binary"]
@@ -390,7 +421,10 @@ class SocketCodec:
         try:
             if isinstance(message, (str, bytes)):  # as a union it would take thrice as long
                 return framed(message, message, text=isinstance(message, str))
-            return framed(message, self._encode(message), text=self._speaks_text)
+            data = self._encode(message)
+            if type(data) is bytes:
+                return Frame(message, data, len(data), self._speaks_text)
+            return framed(message, data, text=self._speaks_text)
         except Exception as error:  # an unset field, say, is an AttributeError
             raise CodecError(f"cannot encode {type(message).__name__}: {error}") from error
 

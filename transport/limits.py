@@ -7,9 +7,9 @@ that of one connection's crashes.
 import ipaddress
 import math
 from bisect import bisect_right
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from actors import Intensity
 
@@ -103,6 +103,20 @@ class Meter:
                 return False
         self._bytes_full = then
         self._messages_full = messages + self._message
+        return True
+
+    def admits_all(self, burst: Sequence[str | bytes], now: float) -> bool:
+        """Count as many messages as if each were admitted, if each would be; else count none."""
+        try:
+            size = size_of("".join(cast("Sequence[str]", burst)))
+        except TypeError:  # not all are text
+            size = sum(map(size_of, burst))
+        last = max(self._messages_full, now) + (len(burst) - 1) * self._message
+        then = max(self._bytes_full, now) + size * self._byte
+        if last > now + self._slack or then > now + self._room:
+            return False
+        self._messages_full = last + self._message
+        self._bytes_full = then
         return True
 
     def excess(self, data: str | bytes, now: float) -> Excess:

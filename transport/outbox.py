@@ -60,6 +60,7 @@ class Outbox:
         "_pacers",
         "_policy",
         "_relief",
+        "_relief_bytes",
         "_tells_missed",
         "close",
         "gone",
@@ -80,6 +81,7 @@ class Outbox:
         self._max_frames = settings.max_outbox
         self._max_bytes = settings.max_outbox_bytes
         self._relief = settings.max_outbox // 2
+        self._relief_bytes = settings.max_outbox_bytes // 2
         self._policy = settings.slow_client
         self._tells_missed = settings.tell_missed
         self._dropped = 0  # since the client was last told
@@ -181,16 +183,15 @@ class Outbox:
 
     def take_burst(self, size: int) -> Sequence[Frame]:
         """The same with as many frames as have `size` bytes together, and one at least."""
-        queue, burst = self.queue, list[Frame]()
+        queue = self.queue
         if self._bytes <= size and not (self._dropped or self._notes) and type(queue) is deque:
-            burst.extend(cast("deque[Frame]", queue))
+            self.in_hand = burst = list(cast("deque[Frame]", queue))
             queue.clear()
             self._bytes = 0
-        else:
+            return burst
+        self.in_hand = burst = [self._next()]
+        while queue and (size := size - burst[-1].size) > 0:
             burst.append(self._next())
-            while queue and (size := size - burst[-1].size) > 0:
-                burst.append(self._next())
-        self.in_hand = burst
         return burst
 
     def _next(self) -> Frame:
@@ -209,11 +210,11 @@ class Outbox:
     @property
     def crowded(self) -> bool:
         """Whether it is more than half full."""
-        return len(self.queue) > self._relief or self._bytes > self._max_bytes >> 1
+        return len(self.queue) > self._relief or self._bytes > self._relief_bytes
 
     def pace(self) -> Told:
-        """What `send` returns: awaiting it waits while the outbox is more than half full."""
-        return _Pace(self) if self.crowded else PACED
+        """Awaiting it waits while the outbox is more than half full."""
+        return _Pace(self)
 
     def finish(self, close: Close) -> None:
         """Queue nothing more; close once what is queued is sent. The first close counts."""
@@ -242,8 +243,8 @@ class Outbox:
             self._owner.drop(self._pop(), reason)
 
     def relieve(self) -> None:
-        """Let those go on who wait, once the pump has made enough room."""
-        if self.crowded:
+        """Let those go on who wait, once enough room has been made."""
+        if (self._pacers is None and not self._dropped) or self.crowded:
             return
         if self._dropped and not self.queue and self.close is None:
             self._tell_missed()  # else it is told before what is put next

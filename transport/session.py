@@ -4,7 +4,7 @@ import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -47,6 +47,9 @@ class Bug(Step):
     error: Exception
 
 
+STEPS: Final = frozenset[type]((Question, Refusal, Bug))
+"""All there are. Looked up by a message's type: msgspec's metaclass makes `isinstance` dear."""
+
 _VERDICTS = (ValueError, TypeError, AssertionError)
 """What a message's class raises of a frame that it does not want. The rest is its own fault."""
 
@@ -60,11 +63,16 @@ _LOGGED = "something went wrong here; it was logged"
 class Session:
     """Decides by the codec and the settings. Stateless, so one serves all sockets of a route."""
 
-    __slots__ = ("codec", "settings")
+    __slots__ = ("_shallow", "_small", "codec", "conflates", "settings")
 
     def __init__(self, codec: SocketCodec, settings: Settings) -> None:
         self.codec = codec
         self.settings = settings
+        self.conflates = settings.conflate is not None
+        # What is no longer can be neither too large, as a character has four bytes at most, nor too
+        # deep.
+        self._small = settings.max_size // 4
+        self._shallow = settings.max_depth * codec.level
 
     def key(self, message: object) -> Hashable | None:
         """Under which key a message to the client waits, if there are keys. Raises `CodecError`."""
@@ -80,23 +88,17 @@ class Session:
 
     def take(self, data: Data) -> object:
         """What the client's frame leads to: a message to tell, or a `Step`."""
-        limit = self.settings.max_size
-        # A character has at most four bytes: count the bytes only where it could matter.
-        if len(data) * 4 > limit and size_of(data) > limit:
+        size, codec = len(data), self.codec
+        if size > self._small and size_of(data) > (limit := self.settings.max_size):
             return Refusal(None, Close(CloseCode.TOO_BIG, f"a message may have {limit} bytes"))
-        codec = self.codec
-        if isinstance(data, str):
-            decode, is_deeper = codec.text, codec.text_is_deeper
-        else:
-            decode, is_deeper = codec.binary, codec.binary_is_deeper
+        decode = codec.text if type(data) is str else codec.binary
         if decode is None:
             kind = "text" if isinstance(data, str) else "binary"
             return Refusal(
                 None, Close(CloseCode.UNSUPPORTED_DATA, f"{kind} frames are not taken here")
             )
         try:
-            depth = self.settings.max_depth
-            if len(data) > depth and is_deeper is not None and is_deeper(data, depth):
+            if size > self._shallow and codec.is_deeper(data, depth := self.settings.max_depth):
                 raise BadFrame("malformed", f"nested deeper than {depth}", limit="max_depth")
             message = decode(data)
             # By its exact type: msgspec's metaclass makes `isinstance` the dearest thing in here.

@@ -5,7 +5,7 @@ and each frame out is a `send`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
 from starlette.types import Receive, Send
@@ -29,7 +29,7 @@ LAST_WORD = 1.0
 class Intake(Protocol):
     """Who takes what comes."""
 
-    def take(self, burst: Iterable[Data]) -> bool:
+    def take(self, burst: Sequence[Data]) -> bool:
         """Take a burst of frames. True: give all others a turn, then `go_on`."""
         ...
 

@@ -96,7 +96,7 @@ MUTANTS = [
     mutant(
         "speech does not count",
         "a client that says something stays",
-        edit(INTAKE, "        self.quiet = 0\n        self._rest", "        self._rest"),
+        edit(INTAKE, "        self.quiet = 0\n        if", "        if"),
         TESTS + "idle.py::test_a_client_that_says_something_now_and_then_stays",
     ),
     mutant(
@@ -169,8 +169,8 @@ MUTANTS = [
         "what a client sends once its socket is to be closed is not handled",
         edit(
             INTAKE,
-            "            if outbox.close is not None and not outbox.gone:\n",
-            "            if outbox.close is not None and outbox.gone:\n",
+            "        return outbox.close is not None and not outbox.gone\n",
+            "        return outbox.close is not None and outbox.gone\n",
         ),
         TESTS + "close.py::test_what_comes_after_a_close_is_not_handled",
     ),

@@ -133,8 +133,8 @@ MUTANTS = [
         "a client's frames are refused by a full mailbox that waits",
         edit(
             "transport/_intake.py",
-            "owner.session.take, owner.context.mailbox.put_now",
-            "owner.session.take, owner.context.mailbox.put",
+            "                self._owner.context.mailbox.put_now(step)\n",
+            "                self._owner.context.mailbox.put(step)\n",
         ),
         "tests/transport/test_overload.py::test_a_mailbox_that_waits_bounds_its_client_too",
     ),

@@ -43,15 +43,15 @@ MUTANTS = [
         "a message may have so many bytes",
         edit(
             SESSION,
-            "if len(data) * 4 > limit and size_of(data) > limit:",
-            "if len(data) > limit:",
+            "if size > self._small and size_of(data) > (limit := self.settings.max_size):",
+            "if size > (limit := self.settings.max_size):",
         ),
         FUZZ,
     ),
     mutant(
         "one level deeper",
         "a frame may be nested so deep and no deeper",
-        edit(SESSION, "depth = self.settings.max_depth\n", "depth = self.settings.max_depth + 1\n"),
+        edit(SESSION, "depth := self.settings.max_depth)", "depth := self.settings.max_depth + 1)"),
         FUZZ,
     ),
     mutant(

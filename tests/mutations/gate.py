@@ -117,8 +117,8 @@ MUTANTS = [
         "frames are nested so deep at most",
         edit(
             "transport/session.py",
-            "if len(data) > depth and is_deeper is not None and is_deeper(data, depth):",
-            "if len(data) > 50_000_000 and is_deeper is not None and is_deeper(data, depth):",
+            "if size > self._shallow and codec",
+            "if size > 50_000_000 and codec",
         ),
         "tests/transport/test_depth.py::test_a_frame_may_be_so_deep_and_no_deeper",
     ),
@@ -185,5 +185,21 @@ MUTANTS = [
             "return Directive.RESUME",
         ),
         REFUSALS + "too_many_crashes_close_it_all_the_same",
+    ),
+    mutant(
+        "a burst costs one message",
+        "a rate holds for bursts too",
+        edit("transport/limits.py", "(len(burst) - 1) * self._message", "0"),
+        "tests/transport/test_limits.py::test_a_burst_counts_as_its_messages",
+    ),
+    mutant(
+        "a burst has no bytes",
+        "a rate holds for bursts too",
+        edit(
+            "transport/limits.py",
+            "        self._bytes_full = then\n        return True\n\n    def e",
+            "        return True\n\n    def e",
+        ),
+        "tests/transport/test_limits.py::test_a_burst_counts_as_its_messages",
     ),
 ]

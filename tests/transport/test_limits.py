@@ -58,6 +58,36 @@ def test_a_meter_is_two_token_buckets(
         assert excess.retry_after == pytest.approx(float(max(late, late_bytes)), abs=1e-5)
 
 
+@given(
+    RATES,
+    st.tuples(st.sampled_from([1, 8, 64]), st.integers(1, 60)),
+    st.lists(
+        st.tuples(st.integers(0, 24), st.lists(st.integers(0, 12), min_size=1, max_size=6)),
+        max_size=20,
+    ),
+    st.sampled_from(["x", "é", b"x"]),
+)
+def test_a_burst_counts_as_its_messages(
+    messages: tuple[int, int],
+    bytes_: tuple[int, int],
+    steps: list[tuple[int, list[int]]],
+    letter: str | bytes,
+) -> None:
+    """All at once or none: and then one by one, as where one of them alone is larger than that."""
+    meter, plain = (Meter(Rate(*messages), Rate(*bytes_)) for _ in range(2))
+    now = 0.0
+    for wait, sizes in steps:
+        now += wait / 8
+        burst = [letter * size for size in sizes]
+        at_once = meter.admits_all(burst, now)
+        each = [plain.admits(data, now) for data in burst]
+        if not at_once:
+            assert [meter.admits(data, now) for data in burst] == each
+            assert not all(each) or max(map(size_of, burst)) > bytes_[1]
+        else:
+            assert all(each)
+
+
 @given(RATES, STEPS)
 def test_whoever_comes_back_when_told_to_is_admitted(
     rate: tuple[int, int], steps: list[tuple[int, int]]

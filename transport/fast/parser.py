@@ -34,10 +34,12 @@ class Parser:
     Not more once `messages.end` is set.
     """
 
-    __slots__ = ("_listener", "_messages", "_nowhere", "_picows")
+    __slots__ = ("_large", "_listener", "_messages", "_nowhere", "_picows")
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
+        self._large = False  # the buffer
+        self._picows: Any
         self._renew()
 
     @property
@@ -48,7 +50,10 @@ class Parser:
     def buffer(self) -> memoryview:
         """Where to put the next bytes that are read."""
         view: memoryview = self._picows.get_buffer(_READ)
-        return view if len(view) <= _READ else view[:_READ]
+        if len(view) <= _READ:
+            return view
+        self._large = len(view) > _LARGE
+        return view[:_READ]
 
     def feed(self, count: int) -> None:
         """So many bytes are in the buffer."""
@@ -57,7 +62,7 @@ class Parser:
         self._picows.buffer_updated(count)
         if self._nowhere.said is not None:
             self._failed(self._nowhere.said)
-        elif listener.whole and self.capacity > _LARGE:
+        elif self._large and listener.whole:
             self._renew()
 
     def take(self, data: bytes) -> None:
@@ -88,6 +93,7 @@ class Parser:
             self._messages.fail(code, close[4:].decode(errors="replace"))
 
     def _renew(self) -> None:
+        self._large = False
         self._listener = listener = _Listener(self._messages)
         self._nowhere = nowhere = _Nowhere()
 

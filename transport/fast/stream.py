@@ -182,7 +182,11 @@ class Stream:
         """So many bytes were read into it."""
         self._keepalive.heard = True
         self._parser.feed(count)
-        self._digest()
+        messages = self._messages
+        if messages.pings or messages.end is not None:
+            self._digest()
+        elif messages.burst:
+            self._deliver()
 
     def take(self, data: bytes) -> None:
         """Bytes that were read elsewhere."""
@@ -224,11 +228,14 @@ class Stream:
             if not self._line.writing_paused:
                 self.write(b"".join([frames.frame(frames.PONG, payload) for payload in pings]))
         if messages.burst:
-            burst, messages.burst = messages.burst, []
-            if not self._told:
-                self._inbound.receive(burst)
+            self._deliver()
         if messages.end is not None:
             self._end(messages.end)
+
+    def _deliver(self) -> None:
+        burst, self._messages.burst = self._messages.burst, []
+        if not self._told:
+            self._inbound.receive(burst)
 
     def _end(self, end: Closed | Violation) -> None:
         """The peer has closed, or broken a rule."""
