@@ -79,12 +79,11 @@ class Intake:
         if self._owner.outbox.close is not None and self._is_closed():
             return True
         meter = self._meter
-        # Nearly always all of it is admitted, which is found out in one step.
-        admitted = meter is None or meter.admits_all(burst, self._clock())
-        if len(burst) == 1 and admitted:
+        if len(burst) == 1 and (meter is None or meter.admits(burst[0], self._clock())):
             return self._take_one(burst[0])
         self._rest = iter(burst)
-        self._admitted = admitted
+        # Nearly always all of it is admitted, which is found out in one step.
+        self._admitted = meter is None or meter.admits_all(burst, self._clock())
         return self.go_on()
 
     def _take_one(self, data: Data) -> bool:
