@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from starlette.websockets import WebSocket
 
 from ._peer import Peer, find
-from .codec import Data, on_the_wire
-from .outbox import Outbox
+from .codec import Data
+from .outbox import Close
 from .wire import Served, accept
 
 EXTENSION = "greenroom.bursts"
@@ -61,14 +61,12 @@ class Bursts:
 
     def _write(self) -> None:
         line = self._line
-        for _ in range(min(len(line), ROUND)):
-            wire = line.popleft()
-            try:
-                wire.flush()
-            except Exception as error:  # noqa: BLE001  # one socket's failure is its own
-                wire.fail(error)
-        if line:
-            self._loop.call_soon(self._write)
+        try:
+            for _ in range(min(len(line), ROUND)):
+                line.popleft().flush()
+        finally:  # one that raises keeps nobody else from their turn
+            if line:
+                self._loop.call_soon(self._write)
 
 
 class BurstWire:
@@ -111,6 +109,8 @@ class BurstWire:
         extension: Mapping[str, Any] = self._websocket.scope["extensions"][EXTENSION]
         self._stream = extension["attach"](self)
         self.peer = find(self._stream)
+        if self._later is not None:
+            self._stream.pause_reading()
 
     def ready(self) -> None:
         self._bursts.mark(self)
@@ -140,16 +140,28 @@ class BurstWire:
         before, self._sent = self._sent, self._stream.sent
         return self._sent != before
 
+    def _waits(self, stream: Stream) -> bool:
+        """Whether it has to, until writing is resumed: it is marked again then."""
+        if not stream.writing_paused:
+            return False
+        outbox = self._socket.outbox
+        if outbox.since is None:
+            outbox.since = self._clock()
+            self._sent = stream.sent
+            self._socket.watch_closely()
+        return True
+
     def flush(self) -> None:
         """Write what is queued, as much as the server likes, and at last the close."""
         socket, stream = self._socket, self._stream
         outbox = socket.outbox
-        if self._paused or outbox.gone or stream is None:
-            return  # when writing is resumed it is marked again
+        assert stream is not None
+        if outbox.gone or self._waits(stream):  # behind the server's own: answers to pings, say
+            return
         if outbox.queue:
             stream.write(on_the_wire(outbox.take_burst(BURST)))
             socket.watch()
-            if self._paused_since(outbox):
+            if self._waits(stream):
                 return
             outbox.in_hand = ()
             outbox.relieve()
@@ -206,8 +218,7 @@ class BurstWire:
         self._paused = True
 
     def resume_writing(self) -> None:
-        """What was in hand is taken."""
-        self._paused = False
+        """What was in hand is taken, and what waited may go."""
         outbox = self._socket.outbox
         if outbox.since is not None and not outbox.gone:
             outbox.sent()
@@ -219,4 +230,6 @@ class BurstWire:
         if self._later is None:
             self._socket.gone(code)
         else:
-            self._end = code
+            self._end, outbox = code, self._socket.outbox
+            outbox.close = outbox.close or Close(code, "")
+            outbox.abandon()  # what is answered meanwhile would go nowhere
