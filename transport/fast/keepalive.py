@@ -27,8 +27,9 @@ class Keepalive:
     """A ping each `interval` seconds; `timeout` seconds later the peer must have shown itself.
 
     It has if anything came from it, not only a pong: that may be stuck behind a large message on a
-    slow line. While we do not read, nothing can come. And it must take something of what waits for
-    it, where that is so much that writing is paused: a peer that only talks is as good as gone.
+    slow line. While we do not read, nothing can come. A ping may be as stuck: a peer that takes some
+    of what is under way to it is there, where the system says so. And it must, where so much waits
+    for it that writing is paused: a peer that only talks is as good as gone.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Keepalive:
         "_loop",
         "_pinged",
         "_sent",
+        "_taken",
         "_timeout",
         "_timer",
         "heard",
@@ -56,7 +58,8 @@ class Keepalive:
         self._loop = loop
         self._interval = interval or 0.0
         self._timeout = timeout
-        self._sent = -1  # what it had taken when asked, if writing was paused
+        self._sent = 0  # how far it had got when it was asked
+        self._taken: int | None = None
         self.heard = True
         """Something came since it was asked: set by whoever reads."""
         self._asked: asyncio.TimerHandle | None = None
@@ -75,19 +78,20 @@ class Keepalive:
         assert self._pinged is not None
         self._timer = self._loop.call_later(self._interval, self._ping)
         self._pinged.shrink()
-        paused = self._line.writing_paused
-        if not paused:  # it would only lie behind all the rest
+        line = self._line
+        if not line.writing_paused:  # it would only lie behind all the rest
             self._pinged.write(_PING)
         if self._timeout is not None and self._asked is None:
             self.heard = False
-            self._sent = self._line.sent if paused else -1
+            self._sent, self._taken = line.sent, line.taken
             self._asked = self._loop.call_later(self._timeout, self._check)
 
     def _check(self) -> None:
         assert self._pinged is not None
         line = self._line
         self._asked = None
-        if not self.heard and not line.reading_paused:
+        if line.writing_paused:
+            if line.sent == self._sent:
+                self._pinged.silent("nothing was read for too long")
+        elif not self.heard and not line.reading_paused and line.taken in (None, self._taken):
             self._pinged.silent("keepalive ping timeout")
-        elif line.writing_paused and line.sent == self._sent:
-            self._pinged.silent("nothing was read for too long")

@@ -5,6 +5,8 @@ import contextlib
 import socket
 import struct
 
+from .._peer import Peer
+
 PATIENCE = 10.0
 """Seconds a peer has to answer a close, and to read what was sent before it (as in uvicorn)."""
 _MOMENT = 1.0
@@ -19,6 +21,7 @@ class Line:
 
     __slots__ = (
         "_loop",
+        "_peer",
         "_timer",
         "_written",
         "finished",
@@ -30,6 +33,7 @@ class Line:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.transport = transport
         self._loop = loop
+        self._peer = Peer(transport)
         self._timer: asyncio.TimerHandle | None = None
         self._written = 0
         self.finished = False
@@ -46,8 +50,17 @@ class Line:
 
     @property
     def sent(self) -> int:
-        """Bytes the system has taken so far, about: the same as before means no progress."""
-        return self._written - self.transport.get_write_buffer_size()
+        """How far that got which had to wait: the same as before means no progress.
+
+        Bytes that the system has taken, and those that the peer's has: the former are no sign for
+        long, since a system takes nothing until a third of its buffer is free.
+        """
+        return self._written - self._peer.unsent + (self.taken or 0)
+
+    @property
+    def taken(self) -> int | None:
+        """See `Peer.taken`."""
+        return self._peer.taken
 
     def pause_reading(self) -> None:
         if not self.reading_paused and not self.finished and not self.transport.is_closing():

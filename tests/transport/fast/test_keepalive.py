@@ -27,6 +27,7 @@ class World:
         self.log: list[object] = []
         self.writing_paused = self.reading_paused = False
         self.sent = 0
+        self.taken: int | None = None
         world: Any = self
         self.keepalive = Keepalive(world, world, world, interval, timeout)
 
@@ -46,8 +47,10 @@ class World:
         self.log.append(reason)
         self.keepalive.stop()
 
-    def run(self, until: float, *, heard: float = 1e9, sends: int = 0) -> list[object]:
-        """Let time pass; something comes every so many seconds, and so many bytes go."""
+    def run(
+        self, until: float, *, heard: float = 1e9, talks: bool = True, sends: int = 0
+    ) -> list[object]:
+        """Let time pass; something comes every so many seconds, or not, and so many bytes go."""
         following = self.now + heard
         while True:
             live = [timer for timer in self.timers if not timer.cancelled]
@@ -57,8 +60,10 @@ class World:
                 return self.log
             if when == following:
                 following += heard
-                self.keepalive.heard = True
+                self.keepalive.heard = talks
                 self.sent += sends
+                if self.taken is not None:
+                    self.taken += sends
                 continue
             timer = next(timer for timer in live if timer.when == when)
             self.timers.remove(timer)
@@ -99,6 +104,27 @@ def test_who_takes_a_little_is_not() -> None:
     world = World(20, 10)
     world.writing_paused = True
     assert world.run(100, heard=1, sends=1) == []
+
+
+def test_nor_is_who_takes_a_little_without_a_word() -> None:
+    """No ping got to it that it could answer."""
+    world = World(20, 10)
+    world.writing_paused = True
+    assert world.run(100, heard=1, talks=False, sends=1) == []
+    assert world.run(200) == ["nothing was read for too long"]
+
+
+def test_nor_is_who_has_not_got_to_the_ping_yet() -> None:
+    """What is under way may be megabytes, of which the server hears nothing."""
+    world = World(20, 10)
+    world.taken = 0
+    assert world.run(101, heard=1, talks=False, sends=1) == [20, 40, 60, 80, 100]
+    assert world.run(200)[5:] == ["keepalive ping timeout"]
+    world = World(20, 10)
+    world.taken = 0
+    world.run(25, heard=1, talks=False, sends=1)
+    world.taken = None  # it has taken all, and the ping
+    assert world.run(200)[1:] == ["keepalive ping timeout"]
 
 
 @pytest.mark.parametrize("interval", [None, 0])
