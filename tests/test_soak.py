@@ -29,7 +29,7 @@ def soak(*arguments: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("ws", ["websockets-sansio", "wsproto"])
+@pytest.mark.parametrize("ws", ["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"])
 def test_a_short_soak(ws: str) -> None:
     code, report = soak("--seconds", "5", "--connections", "100", "--ws", ws, "--seed", "1")
     assert report["differences"] == []

@@ -141,8 +141,9 @@ class BurstWire:
         return self._sent != before
 
     def _waits(self, stream: Stream) -> bool:
-        """Whether it has to, until writing is resumed: it is marked again then."""
-        if not stream.writing_paused:
+        """Whether it has to, until writing is resumed: it is marked again then. Or for its end: a
+        connection that is lost, maybe just now, swallows what is written."""
+        if stream.open and not stream.writing_paused:
             return False
         outbox = self._socket.outbox
         if outbox.since is None:

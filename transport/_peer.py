@@ -21,6 +21,8 @@ _INFO = struct.Struct("=24x I 92x Q 16x I")
 """Of `struct tcp_info`: `tcpi_unacked`, `tcpi_bytes_acked`, `tcpi_notsent_bytes`."""
 _RESET = struct.pack("ii", 1, 0)
 """`SO_LINGER` such that closing drops what is unsent, and resets the connection."""
+_CLOSED = (OSError, ValueError)
+"""What the socket of a transport raises that is closed: asyncio's the one, uvloop's the other."""
 
 
 class Peer:
@@ -61,7 +63,7 @@ class Peer:
             return None
         try:
             info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
-        except OSError:  # a Unix socket, or one that is closed
+        except _CLOSED:  # or a Unix socket
             return None
         if len(info) < _INFO.size:  # before Linux 4.6
             return None
@@ -70,7 +72,7 @@ class Peer:
 
     def _set(self, level: int, option: int, value: Any) -> None:
         connection = self._transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # it is closed
+        with contextlib.suppress(*_CLOSED):
             if connection is not None:
                 connection.setsockopt(level, option, value)
 

@@ -3,6 +3,7 @@
 A `Witness` around it counts what each client's frames were read and what was handed to the server
 for it: it stands outside of the framework, and knows nothing of what that says of itself. Counts
 are handed out once, with `GET /account`, when a socket's ASGI call has returned, and forgotten.
+Where the server takes whole bursts, a `Tap` counts them, until the socket and its actor are over.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from transport import (
 )
 
 from .ledger import Account, Entry, add
+from .tap import EXTENSION, Tap
 
 SEND_TIMEOUT = 3.0
 """Seconds a client may stall."""
@@ -138,8 +140,13 @@ class Clerk(Instrument):
         self._refs[who] = ref
         return entry
 
+    async def end_with_its_actor(self, entry: Entry) -> None:
+        """The socket is over: wait for the actor."""
+        await self._refs[entry.who].wait()
+        self.end(entry)
+
     def end(self, entry: Entry) -> None:
-        """The ASGI call has returned."""
+        """The socket is over, and so is its actor."""
         del self.open[entry.who]
         ref = self._refs.pop(entry.who, None)
         if ref is not None:
@@ -201,6 +208,13 @@ class Witness:
             return
         entry = self._clerk.begin(scope["path"].rpartition("/")[2])
 
+        tap: Tap | None = None
+        if EXTENSION in scope["extensions"]:
+            over = self._clerk.end_with_its_actor
+            tap = Tap(scope["extensions"][EXTENSION]["attach"], entry, count, over)
+            extensions = {**scope["extensions"], EXTENSION: {"attach": tap.attach}}
+            scope = {**scope, "extensions": extensions}
+
         async def read() -> Any:
             event = await receive()
             if event["type"] == "websocket.receive":
@@ -210,14 +224,19 @@ class Witness:
         async def write(event: Any) -> None:
             await send(event)
             if event["type"] == "websocket.send":
-                text = event["text"]
-                name = text[9 : text.index('"', 9)]
-                add(entry.out, f"error {json.loads(text)['code']}" if name == "error" else name)
+                count(entry, event["text"])
 
         try:
             await self._app(scope, read, write)
         finally:
-            self._clerk.end(entry)
+            if tap is None or not tap.attached:
+                self._clerk.end(entry)
+
+
+def count(entry: Entry, text: str) -> None:
+    """A frame went out."""
+    name = text[9 : text.index('"', 9)]
+    add(entry.out, f"error {json.loads(text)['code']}" if name == "error" else name)
 
 
 class Subject(Connection):

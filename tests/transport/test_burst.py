@@ -25,6 +25,7 @@ class Stream:
         self.writing_paused = False
         self.sent = 0
         self.room = 1000
+        self.breaks = False  # at the next write
         self.early: list[Data] = []  # received before anybody is attached
         self.inbound: Any = None
 
@@ -38,6 +39,7 @@ class Stream:
 
     def write(self, data: bytes) -> None:
         self.log.append(data)
+        self.open = not self.breaks
         self.room -= 1
         if not self.room:
             self.pause()
@@ -414,6 +416,26 @@ async def test_what_it_is_answered_when_it_went_is_a_dead_letter(bursts: Bursts)
     assert it.socket.outbox.close == (1000, "")  # what an actor hears that ends meanwhile
     assert it.stream.log == ["pause reading"]
     assert it.socket.taken == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_what_a_lost_connection_would_swallow_is_a_dead_letter(when: str) -> None:
+    """It is lost a turn before anybody is told."""
+
+    @scene
+    async def play(bursts: Bursts) -> None:
+        it = Scene(bursts).open()
+        it.socket.queue("a", "b")
+        if when == "before":
+            it.stream.open = False
+        else:
+            it.stream.breaks = True
+        await turns()
+        assert it.stream.log == ([] if when == "before" else [wire("a", "b")])
+        it.stream.inbound.disconnect(1006, "")
+        assert it.socket.dropped == ["a", "b"]
+
+    play()
 
 
 @scene

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from transport._peer import find
+from transport._peer import Peer, find
 
 
 class Transport:
@@ -106,6 +106,33 @@ def test_an_abort_resets_the_connection_whatever_is_unsent() -> None:
         server.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError])
+def test_one_that_is_closed_already_may_be_aborted_and_has_taken_nothing(
+    error: type[Exception],
+) -> None:
+    """asyncio's socket raises the one then, uvloop's the other."""
+
+    class Closed(Transport):
+        aborted = False
+
+        def get_extra_info(self, name: str) -> Any:
+            return self
+
+        def setsockopt(self, *arguments: Any) -> None:
+            raise error
+
+        getsockopt = setsockopt
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    transport = Closed()
+    peer = Peer(transport)
+    peer.abort()
+    assert transport.aborted
+    assert peer.taken is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not say")

@@ -27,9 +27,9 @@ class Keepalive:
     """A ping each `interval` seconds; `timeout` seconds later the peer must have shown itself.
 
     It has if anything came from it, not only a pong: that may be stuck behind a large message on a
-    slow line. While we do not read, nothing can come. A ping may be as stuck: a peer that takes some
-    of what is under way to it is there, where the system says so. And it must, where so much waits
-    for it that writing is paused: a peer that only talks is as good as gone.
+    slow line. While we do not read, nothing can come. A ping may be as stuck: who takes some of
+    what is under way is there, where the system says so. And it must, where so much waits for it
+    that writing is paused: a peer that only talks is as good as gone.
     """
 
     __slots__ = (

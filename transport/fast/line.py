@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import struct
 
 from .._peer import Peer
 
@@ -11,9 +10,6 @@ PATIENCE = 10.0
 """Seconds a peer has to answer a close, and to read what was sent before it (as in uvicorn)."""
 _MOMENT = 1.0
 """Seconds in which a peer that still sends may read our last words, over TLS."""
-_RESET = struct.pack("ii", 1, 0)
-"""`SO_LINGER` such that closing drops what is unsent: the system would keep it for a peer that does
-not read."""
 
 
 class Line:
@@ -41,7 +37,10 @@ class Line:
         self.reading_paused = False
         self.writing_paused = False
         """The transport has more to send than it likes: set by who hears of it."""
-        self._set(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not on every path
+        connection = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # a Unix socket, say, or one that is closed
+            if connection is not None:  # asyncio does not on every path
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def write(self, data: bytes) -> None:
         if not self.finished and not self.transport.is_closing():
@@ -114,8 +113,7 @@ class Line:
     def abort(self) -> None:
         """End it now; what is unsent is lost. Twice is fine."""
         self.finished = True
-        self._set(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self.transport.abort()
+        self._peer.abort()
 
     def lost(self) -> None:
         """It is no more."""
@@ -124,9 +122,3 @@ class Line:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _set(self, level: int, option: int, value: int | bytes) -> None:
-        connection = self.transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # a Unix socket, say, or one that is closed
-            if connection is not None:
-                connection.setsockopt(level, option, value)

@@ -88,7 +88,7 @@ class Stream:
     @property
     def open(self) -> bool:
         """Whether what is written may still arrive."""
-        return not self._told
+        return not self._told and not self._line.transport.is_closing()
 
     @property
     def writing_paused(self) -> bool:
