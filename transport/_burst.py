@@ -8,12 +8,12 @@ call may end once the socket is open.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from starlette.websockets import WebSocket
 
 from ._peer import Peer, find
-from .codec import Data
+from .codec import Data, on_the_wire
 from .outbox import Close
 from .wire import Served, accept
 
@@ -35,8 +35,13 @@ class Stream(Protocol):
         ...
 
     @property
+    def blocked(self) -> bool:
+        """Whether what is written now would wait, for more than the server likes, or go nowhere."""
+        ...
+
+    @property
     def sent(self) -> int:
-        """Bytes that the system has taken so far."""
+        """How far what had to wait has got: the same as before means no progress."""
         ...
 
     def write(self, data: bytes) -> None: ...
@@ -61,12 +66,14 @@ class Bursts:
 
     def _write(self) -> None:
         line = self._line
-        try:
-            for _ in range(min(len(line), ROUND)):
-                line.popleft().flush()
-        finally:  # one that raises keeps nobody else from their turn
-            if line:
-                self._loop.call_soon(self._write)
+        for _ in range(min(len(line), ROUND)):
+            wire = line.popleft()
+            try:
+                wire.flush()
+            except Exception as error:  # noqa: BLE001  # one socket's failure is its own
+                wire.fail(error)
+        if line:
+            self._loop.call_soon(self._write)
 
 
 class BurstWire:
@@ -78,7 +85,6 @@ class BurstWire:
         "_end",
         "_later",
         "_over",
-        "_paused",
         "_sent",
         "_socket",
         "_stream",
@@ -97,7 +103,6 @@ class BurstWire:
         self._later: deque[Sequence[Data]] | None = None  # while a burst is taken bit by bit
         self._end: int | None = None  # the code, if the end came meanwhile
         self._over: asyncio.Future[None] | None = None  # of `run`
-        self._paused = False
         self._sent = 0  # when it was last asked whether that advances
         self.peer: Peer | None = None
 
@@ -107,10 +112,10 @@ class BurstWire:
     def open(self, socket: Served) -> None:
         self._socket = socket
         extension: Mapping[str, Any] = self._websocket.scope["extensions"][EXTENSION]
-        self._stream = extension["attach"](self)
-        self.peer = find(self._stream)
+        self._stream = stream = cast(Stream, extension["attach"](self))
+        self.peer = find(stream)
         if self._later is not None:
-            self._stream.pause_reading()
+            stream.pause_reading()
 
     def ready(self) -> None:
         self._bursts.mark(self)
@@ -143,7 +148,7 @@ class BurstWire:
     def _waits(self, stream: Stream) -> bool:
         """Whether it has to, until writing is resumed: it is marked again then. Or for its end: a
         connection that is lost, maybe just now, swallows what is written."""
-        if stream.open and not stream.writing_paused:
+        if not stream.blocked:
             return False
         outbox = self._socket.outbox
         if outbox.since is None:
@@ -174,13 +179,6 @@ class BurstWire:
         if close is not None:
             stream.close(close.code, close.reason)
             socket.closed(close.code)
-
-    def _paused_since(self, outbox: Outbox) -> bool:
-        if self._paused and self._stream is not None:
-            outbox.since = self._clock()
-            self._sent = self._stream.sent
-            self._socket.watch_closely()
-        return self._paused
 
     def fail(self, error: Exception) -> None:
         """A flush raised."""
@@ -215,8 +213,7 @@ class BurstWire:
             self._stream.resume_reading()
 
     def pause_writing(self) -> None:
-        """More waits to be sent than the server likes."""
-        self._paused = True
+        """`flush` looks."""
 
     def resume_writing(self) -> None:
         """What was in hand is taken, and what waited may go."""

@@ -96,6 +96,13 @@ class Stream:
         return self._line.writing_paused
 
     @property
+    def blocked(self) -> bool:
+        """Whether what is written now would wait for more than the transport likes, or go
+        nowhere."""
+        line = self._line
+        return line.writing_paused or self._told or line.transport.is_closing()
+
+    @property
     def sent(self) -> int:
         """Bytes that the system has taken so far, about."""
         return self._line.sent
