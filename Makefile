@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 demo: .venv/demo ## the demo server, with a page in the browser
 	@echo "Greenroom's demos: http://$(HOST):$(PORT)/"
-	@exec $(BIN)/python -m uvicorn apps.server:app --host $(HOST) --port $(PORT)
+	@exec $(BIN)/python -m transport serve apps.server:app --host $(HOST) --port $(PORT)
 
 test: .venv/dev ## all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

@@ -42,6 +42,7 @@ class Server:
         environment = {**os.environ, **options.pop("env", {})}
         environment["PYTHONPATH"] = str(ROOT)
         environment["PYTHONUNBUFFERED"] = "1"
+        command = options.pop("command", ("uvicorn",))
         arguments = ["--app-dir", str(app_dir), "--host", "127.0.0.1"]
         for name, value in options.items():
             flag = "--" + name.replace("_", "-")
@@ -51,7 +52,7 @@ class Server:
             with log.open("wb") as output:
                 self.process = subprocess.Popen(
                     [
-                        *(sys.executable, "-W", "error::RuntimeWarning", "-m", "uvicorn", app),
+                        *(sys.executable, "-W", "error::RuntimeWarning", "-m", *command, app),
                         *(*arguments, "--port", str(self.port)),
                     ],
                     stdout=output,
@@ -144,7 +145,8 @@ def _servers(app_dir: Path, logs: Path) -> Iterator[Serve]:
 def serve(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serve]:
     """Start uvicorn: `serve("module:app", ws="wsproto", env={...}, ws_max_size=1000)`.
 
-    The module is looked for beside the test, then in the checkout. Keywords are uvicorn's options.
+    The module is looked for beside the test, then in the checkout. Keywords are uvicorn's options;
+    `command=("transport", "serve")` is our own command instead.
     The test's end ends it by SIGTERM, and fails if it does not end, or logged what is in `HARM`
     (set the server's `harm` where some of that is what the test is about).
     """

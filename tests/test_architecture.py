@@ -60,7 +60,7 @@ FLOORS = {
         *("gate", "_server"),
         *("denial", "endpoint"),
         *("sockets", "fast"),
-        "testing",
+        *("testing", "cli"),
     ),
     "transport.fast": (
         *("messages", "handshake"),
@@ -82,7 +82,10 @@ is a floor of that, and has floors of its own."""
 OUTSIDE = {
     "actors": {"anyio", "msgspec", "structlog", "trio"},
     "actors.testing": {"actors", "anyio", "hypothesis", "msgspec", "pytest", "structlog", "trio"},
-    "transport": {"actors", "fastapi", "msgspec", "starlette", "structlog"},
+    "transport": {
+        *("actors", "fastapi", "msgspec", "starlette", "structlog"),
+        *("typer", "uvicorn"),  # in `cli` alone
+    },
     "transport.fast": {"picows", "uvicorn"},
     "transport.testing": {"actors", "msgspec", "starlette"},
     "apps": {"actors", "transport", "fastapi", "msgspec", "starlette", "structlog"},
@@ -90,6 +93,7 @@ OUTSIDE = {
 """What each package may import, besides the standard library and itself."""
 
 LOOPS = {"asyncio", "trio"}
+SERVER = {"click", "picows", "typer", "uvicorn"}
 DRAWERS = {"utils", "helpers", "common", "types", "misc"}
 LINES = 600
 
@@ -205,7 +209,7 @@ def test_imports_point_down(package: str) -> None:
     upward = [
         f"{path.name}:{found.line} imports {name}"
         for path, found in imports(package)
-        if path.stem != "__init__" and not found.typing_only
+        if path.stem not in ("__init__", "__main__") and not found.typing_only
         for name in siblings(found)
         if floor.get(name, 0) >= floor.get(path.stem, 0)
     ]
@@ -245,6 +249,18 @@ def test_a_package_does_without_what_tests_it(package: str) -> None:
 def test_only_one_file_knows_asyncio_from_trio() -> None:
     knowing = {path.name for path, found in imports("actors") if found.top in LOOPS}
     assert knowing == {"_task.py"}
+
+
+def test_only_the_command_needs_a_server_installed() -> None:
+    """`transport` runs on any, and what is above it imports neither of the two that do not."""
+    needing = {path.name for path, found in imports("transport") if found.top in SERVER}
+    assert needing == {"cli.py"}
+    importing = [
+        f"{path.name}:{found.line}"
+        for path, found in imports("transport")
+        if path.stem != "__main__" and {"cli", "fast"} & set(siblings(found))
+    ]
+    assert not importing
 
 
 @pytest.mark.parametrize("package", ["transport", "apps", "benchmarks"])

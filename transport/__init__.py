@@ -15,7 +15,7 @@ The map, from the ground up (imports point down only):
     gate         who gets in                   _server      what all sockets share
     denial       refused before the accept     endpoint     the route
     sockets      Sockets: the application's    fast         our own protocol for uvicorn
-    testing      a client without a network
+    testing      a client without a network    cli          the command `greenroom`
 """
 
 from ._server import CurrentSystem, running_system
