@@ -1,4 +1,4 @@
-"""The demo server: `make demo`, or `uvicorn apps.server:app`.
+"""The demo server: `make demo`, or `greenroom serve apps.server:app`.
 
 `NOTIFY_SECONDS` (30) and `BACKGROUND_SECONDS` (5) set how often the two threads send,
 `HEARTBEAT_SECONDS` (15) how often `/ws/simple` does.

@@ -6,7 +6,10 @@ NEEDED = {"picows", "typer", "uvicorn"}
 
 
 def main() -> None:
-    """The command. Where a package of the extra `server` is missing, it says so, and exits with 1."""
+    """The command. Where a package of the extra `server` is missing, it says so and exits with 1.
+
+    Raises `SystemExit` in any case.
+    """
     try:
         from .cli import greenroom
 
@@ -18,5 +21,5 @@ def main() -> None:
         sys.exit(f"greenroom needs {missing}: pip install 'greenroom[server]'")
 
 
-if __name__ == "__main__":  # not in the processes that `--reload` and `--workers` spawn
+if __name__ == "__main__":
     main()

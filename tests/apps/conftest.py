@@ -173,9 +173,12 @@ def tick() -> float:
 
 @pytest.fixture(scope="module")
 def demo(serve_module: Any) -> Any:
-    """The demo server with quick threads; fails a module's tests if an actor crashed in it."""
+    """The demo server as `make demo` runs it, with quick threads; fails a module's tests if an
+    actor crashed in it."""
     server = serve_module(
-        "apps.server:app", env={"NOTIFY_SECONDS": str(TICK), "BACKGROUND_SECONDS": str(TICK)}
+        "apps.server:app",
+        command=("transport", "serve"),
+        env={"NOTIFY_SECONDS": str(TICK), "BACKGROUND_SECONDS": str(TICK)},
     )
     server.harm = (*server.harm, "actor crashed")
     return server

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from fastapi.testclient import TestClient
 from actors import ActorRef, ActorSystem, MailboxFull, NotRunning
 from apps.ticker import Ticker
 
+ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 20.0
 SOCKETS = ["/ws", "/ws/advanced", "/ws/chat/ann", "/ws/thread-safe/ann", "/ws/simple/ann"]
 
@@ -42,6 +44,18 @@ def test_sigterm_ends_it_with_clients_connected(
     assert [client.closed() for client in clients] == [1001] * len(clients)
     assert "Application shutdown complete" in server.log()
     assert "actor crashed" not in server.log()
+
+
+def test_make_demo_serves_it_by_our_own_command() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "demo", "HOST=::1", "PORT=9"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert "python -m transport serve apps.server:app --host ::1 --port 9\n" in done.stdout
 
 
 @pytest.mark.parametrize(

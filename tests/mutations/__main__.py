@@ -26,6 +26,7 @@ from pathlib import Path
 import asking
 import client
 import clients
+import command
 import connections
 import fast
 import frames
@@ -53,7 +54,7 @@ MUTANTS = [
     each
     for part in (
         *(messages, mailboxes, asking, lives, supervision, groups),
-        *(connections, frames, clients, gate, kit, client, fast),
+        *(connections, frames, clients, gate, kit, client, fast, command),
     )
     for each in part.MUTANTS
 ]
