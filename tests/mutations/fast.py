@@ -5,6 +5,7 @@ from mutant import Edit, Mutant, mutant
 TESTS = "tests/transport/fast/test_"
 ASGI, BOUNDS, BURSTS = (f"{TESTS}{name}.py" for name in ("asgi", "bounds", "bursts"))
 MESSAGES, INBOX, KEEPALIVE = (f"{TESTS}{name}.py" for name in ("messages", "inbox", "keepalive"))
+SCOPES = "tests/transport/test_scopes.py"
 CASES = f"{TESTS}autobahn.py::test_no_case_of_the_suite_fails"
 
 
@@ -289,5 +290,37 @@ MUTANTS = [
         "not _BROKEN.isdisjoint(value)",
         "_BROKEN.isdisjoint(name)",
         f"{TESTS}handshake.py",
+    ),
+    broken(
+        "the call waits for the socket's end",
+        "a call over our own protocol ends once the socket is open",
+        "../_burst",
+        "    needs_task = False\n",
+        "    needs_task = True\n",
+        SCOPES,
+    ),
+    broken(
+        "what is kept is closed once the socket is open",
+        "what is kept lasts as long as the socket",
+        "../endpoint",
+        "if wire.needs_task or self._keep_dependencies:",
+        "if wire.needs_task:",
+        SCOPES,
+    ),
+    broken(
+        "a run over bursts ends at once",
+        "what is kept lasts as long as the socket",
+        "../_burst",
+        "            if self._stream.open:\n                await self._over\n",
+        "            await asyncio.sleep(0)\n",
+        SCOPES,
+    ),
+    broken(
+        "bursts are not taken where they are offered",
+        "a call over our own protocol ends once the socket is open",
+        "../_server",
+        'if EXTENSION in (websocket.scope.get("extensions") or {}):',
+        "if EXTENSION in websocket.scope:",
+        SCOPES,
     ),
 ]
