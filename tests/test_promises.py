@@ -19,6 +19,8 @@ SECTIONS = [
     "Pools",
     "Groups",
     "Connections",
+    "Our own protocol",
+    "The command",
     "The test kit",
     "The test client",
 ]
