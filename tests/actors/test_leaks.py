@@ -225,10 +225,11 @@ def own_objects() -> Counter[str]:
     """The objects of the runtime's own types, and of the actors here."""
     gc.collect()
     kinds = (type(thing) for thing in gc.get_objects())
+    names = ((str(kind.__module__), kind.__qualname__) for kind in kinds)  # of Cython's it is none
     return Counter(
-        f"{kind.__module__}.{kind.__qualname__}"
-        for kind in kinds
-        if kind.__module__.partition(".")[0] == "actors" or kind.__module__ == __name__
+        f"{module}.{name}"
+        for module, name in names
+        if module.partition(".")[0] == "actors" or module == __name__
     )
 
 

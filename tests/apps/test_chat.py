@@ -1,4 +1,4 @@
-"""`/ws/chat/{client_id}` against a real server, over both of uvicorn's WebSocket protocols."""
+"""`/ws/chat/{client_id}` against a real server, over uvicorn's WebSocket protocols and ours."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Who gets in, as clients of a real server see it, over both of its WebSocket implementations."""
+"""Who gets in, as clients of a real server see it, over its two WebSocket protocols and ours."""
 
 import json
 import time

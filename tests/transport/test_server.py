@@ -1,4 +1,4 @@
-"""A real uvicorn in its own process, over both of its WebSocket implementations."""
+"""A real uvicorn in its own process, over both of its WebSocket implementations and ours."""
 
 import json
 import re
