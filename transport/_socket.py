@@ -343,17 +343,19 @@ class Socket:
             self.context.log("warning", "the client reads nothing: aborting the connection")
             self.abort()
 
-    def _bury(self, before: int = -1) -> None:
+    def _bury(self, before: object = None) -> None:
         """The close was sent: abort the connection once its client stops reading what is left."""
         self._is_buried()
         peer = self._wire.peer
-        unsent = 0 if peer is None else peer.unsent
-        if peer is not None and unsent == before:
+        if peer is None or not peer.unsent:
+            return
+        left = peer.unsent, peer.taken  # a system that has much to send takes nothing for long
+        if left == before:
             self._wire.abort()
-        elif unsent:
+        else:
             self._host.roster.lingering.add(self)
             timeout = self.session.settings.send_timeout
-            bury = functools.partial(self._bury, unsent)
+            bury = functools.partial(self._bury, left)
             self._burial = self.context.call_later(timeout, bury)
 
     def _is_buried(self) -> None:

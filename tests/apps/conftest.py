@@ -171,13 +171,15 @@ def tick() -> float:
     return TICK
 
 
-@pytest.fixture(scope="module")
-def demo(serve_module: Any) -> Any:
-    """The demo server as `make demo` runs it, with quick threads; fails a module's tests if an
-    actor crashed in it."""
+@pytest.fixture(scope="module", params=["ours", "auto"])
+def demo(request: pytest.FixtureRequest, serve_module: Any) -> Any:
+    """The demo server with quick threads, as `make demo` runs it and with uvicorn's own WebSocket
+    protocol; fails a module's tests if an actor crashed in it."""
+    protocol = {} if request.param == "ours" else {"ws": request.param}
     server = serve_module(
         "apps.server:app",
         command=("transport", "serve"),
+        **protocol,
         env={"NOTIFY_SECONDS": str(TICK), "BACKGROUND_SECONDS": str(TICK)},
     )
     server.harm = (*server.harm, "actor crashed")

@@ -18,6 +18,7 @@ PATIENCE = 30.0
 BOTH = pytest.mark.parametrize(
     "implementation", ["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
 )
+EITHER = pytest.mark.parametrize("implementation", ["auto", "transport.fast:WebSocketProtocol"])
 PIECE = 65536
 
 
@@ -231,8 +232,11 @@ def test_a_start_that_hangs_keeps_nobody(serve: Any, dial: Any, implementation: 
     ended(server, begun, 3.0)
 
 
-def test_the_code_may_say_that_the_service_restarts(serve: Any, dial: Any) -> None:
-    server = serve("applications:app", env={"DRAIN_RESTART": "1"})
+@EITHER
+def test_the_code_may_say_that_the_service_restarts(
+    serve: Any, dial: Any, implementation: str
+) -> None:
+    server = serve("applications:app", ws=implementation, env={"DRAIN_RESTART": "1"})
     client = dial(server, "/probe").opened()
     http(server, "/settled?connections=1")
     server.process.send_signal(signal.SIGTERM)
@@ -255,8 +259,11 @@ def test_a_handler_that_does_not_end_is_cancelled_by_the_deadline(
     assert ended(server, begun, 4.0) > 0.9
 
 
-def test_a_second_ctrl_c_is_for_those_in_a_hurry(serve: Any, dial: Any) -> None:
-    server = serve("applications:app", env={"DRAIN_TIMEOUT": "60"})
+@EITHER
+def test_a_second_ctrl_c_is_for_those_in_a_hurry(
+    serve: Any, dial: Any, implementation: str
+) -> None:
+    server = serve("applications:app", ws=implementation, env={"DRAIN_TIMEOUT": "60"})
     server.harm = ("never awaited",)  # uvicorn cancels the lifespan, and logs that
     client = dial(server, "/probe?who=stuck").opened()
     client.send(type="hang")
@@ -268,8 +275,9 @@ def test_a_second_ctrl_c_is_for_those_in_a_hurry(serve: Any, dial: Any) -> None:
     ended(server, begun, 5.0)
 
 
-def test_each_of_several_workers_drains(serve: Any, dial: Any) -> None:
-    server = serve("applications:app", workers=2)
+@EITHER
+def test_each_of_several_workers_drains(serve: Any, dial: Any, implementation: str) -> None:
+    server = serve("applications:app", ws=implementation, workers=2)
     clients = [dial(server, f"/probe?who={number}").opened() for number in range(10)]
     for client in clients:  # answered, so it has connected
         client.send(type="say", text="there")
@@ -282,11 +290,14 @@ def test_each_of_several_workers_drains(serve: Any, dial: Any) -> None:
     ended(server, begun, 5.0)
 
 
-def test_a_reload_drains(serve: Any, dial: Any, tmp_path: Any) -> None:
+@EITHER
+def test_a_reload_drains(serve: Any, dial: Any, tmp_path: Any, implementation: str) -> None:
     watched = tmp_path / "watched"
     watched.mkdir()
     (watched / "code.py").write_text("")
-    server = serve("applications:app", reload=True, reload_dir=watched, reload_delay=0.05)
+    server = serve(
+        "applications:app", ws=implementation, reload=True, reload_dir=watched, reload_delay=0.05
+    )
     client = dial(server, "/probe?who=one").opened()
     client.send(type="say", text="there")
     assert client.socket.recv(PIECE)
@@ -304,8 +315,9 @@ def test_a_reload_drains(serve: Any, dial: Any, tmp_path: Any) -> None:
     ended(server, begun, 5.0)
 
 
-def test_an_end_without_a_signal_drains_as_well(serve: Any, dial: Any) -> None:
-    server = serve("applications:app", limit_max_requests=3)
+@EITHER
+def test_an_end_without_a_signal_drains_as_well(serve: Any, dial: Any, implementation: str) -> None:
+    server = serve("applications:app", ws=implementation, limit_max_requests=3)
     client = dial(server, "/probe?who=one").opened()
     client.send(type="say", text="there")
     begun = time.monotonic()

@@ -7,7 +7,7 @@ import socket
 from .._peer import Peer
 
 PATIENCE = 10.0
-"""Seconds a peer has to answer a close, and to read what was sent before it (as in uvicorn)."""
+"""Seconds a peer has to answer a close (as in uvicorn), from when it stops reading what is left."""
 _MOMENT = 1.0
 """Seconds in which a peer that still sends may read our last words, over TLS."""
 
@@ -18,6 +18,8 @@ class Line:
     __slots__ = (
         "_loop",
         "_peer",
+        "_seen",
+        "_strictly",
         "_timer",
         "_written",
         "finished",
@@ -31,6 +33,8 @@ class Line:
         self._loop = loop
         self._peer = Peer(transport)
         self._timer: asyncio.TimerHandle | None = None
+        self._seen = 0  # how far it had got when that was set
+        self._strictly = False
         self._written = 0
         self.finished = False
         """Nothing more is written, and what is read does not count."""
@@ -72,23 +76,36 @@ class Line:
             if not self.transport.is_closing():
                 self.transport.resume_reading()
 
-    def expect(self, seconds: float = PATIENCE) -> None:
-        """Unless the connection is lost by then, it is aborted. The nearest such moment counts."""
+    def expect(self, seconds: float = PATIENCE, *, strictly: bool = False) -> None:
+        """Unless the connection is lost by then, it is aborted: the nearest such moment counts. A
+        peer that still takes what was sent before has as long again, but for `strictly`."""
+        self._strictly |= strictly
         when = self._loop.time() + seconds
         if self._timer is not None:
             if self._timer.when() <= when:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self.abort)
+        self._seen = self.sent
+        self._timer = self._loop.call_at(when, self._give_up, seconds)
 
-    def finish(self, seconds: float = PATIENCE, *, midway: bool = False) -> None:
+    def _give_up(self, seconds: float) -> None:
+        self._timer = None
+        waits = self._peer.unsent or self.taken is not None
+        if waits and self.sent != self._seen and not self._strictly:
+            self.expect(seconds)
+        else:
+            self.abort()
+
+    def finish(
+        self, seconds: float = PATIENCE, *, midway: bool = False, strictly: bool = False
+    ) -> None:
         """Nothing more will be sent. Half-closed, and closed when the peer has read that: closing
         at once would reset the connection if anything is unread, and the peer lose our last words.
 
         TLS knows no half: there it is closed, after a moment if the peer may be in the midst of
         sending.
         """
-        self.expect(seconds)
+        self.expect(seconds, strictly=strictly)
         if self.finished:
             return
         self.resume_reading()
@@ -106,8 +123,8 @@ class Line:
             self.transport.close()
 
     def close(self) -> None:
-        """Wait for the peer no longer than until it has taken what is unsent."""
-        self.finish()
+        """Wait for the peer no longer than until it has taken what is unsent, and not for long."""
+        self.finish(strictly=True)
         self.transport.close()
 
     def abort(self) -> None:

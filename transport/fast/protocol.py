@@ -128,7 +128,7 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
             conversation.refuse(503, "Service Unavailable")
             self._line.close()
         else:
-            self._line.expect()
+            self._line.expect(strictly=True)
 
     # What the conversation calls.
 

@@ -144,7 +144,8 @@ class Stream:
             self._line.write(data)
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
-        """Begin the close handshake. The peer has `PATIENCE` to answer, then it is aborted.
+        """Begin the close handshake. The peer has `PATIENCE` to answer, from when it stops reading
+        what was sent before; then it is aborted.
 
         `Inbound.disconnect` is called with this code before it returns. Raises `ValueError` for a
         code that may not be sent. Twice is fine: the first counts.
@@ -167,7 +168,7 @@ class Stream:
         if not self._told:
             self._say(frames.close(CloseCode.SERVICE_RESTART))
             self._tell(CloseCode.SERVICE_RESTART, "")
-        self._line.finish(_RESTART)
+        self._line.finish(_RESTART, strictly=True)
 
     def pause_reading(self) -> None:
         """Read no more. The peer is not taken for dead while it is not listened to."""
