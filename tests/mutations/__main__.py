@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asking
+import bursts
 import client
 import clients
 import command
@@ -54,7 +55,7 @@ MUTANTS = [
     each
     for part in (
         *(messages, mailboxes, asking, lives, supervision, groups),
-        *(connections, frames, clients, gate, kit, client, fast, command),
+        *(connections, frames, clients, gate, kit, client, fast, bursts, command),
     )
     for each in part.MUTANTS
 ]

@@ -273,12 +273,12 @@ async def test_who_waits_for_room_goes_on_when_writing_is_resumed(bursts: Bursts
     """With nothing left to be written."""
     it = Scene(bursts, max_outbox=4).open()
     it.stream.room = 1
-    it.socket.queue("a")
-    await turns()
-    it.socket.queue("b", "c", "d")
+    it.socket.queue("a", "b", "c")
     pacer = asyncio.get_running_loop().create_future()
     it.socket.new_waiter = lambda: pacer  # type: ignore[attr-defined]
     it.socket.outbox.new_pacer()
+    await turns()
+    assert not pacer.done()
     it.stream.resume()
     await turns()
     assert pacer.done()
