@@ -1,4 +1,5 @@
-"""A peer without a network: it drives an application by plain ASGI, in the test's own loop.
+"""A peer without a network: it drives an application by ASGI, plain or with bursts, in the test's
+own loop.
 
 Where a real server and its buffers would make a moment a matter of chance (a send that blocks, a
 frame in hand when the client goes), this peer decides it exactly.
@@ -15,6 +16,7 @@ import structlog
 from fastapi import FastAPI
 
 from actors import ActorSystem, DeadLetter, Instrument
+from tests.transport.bursting import Bursting
 from tests.transport.probe import Probe
 from transport import Sockets
 
@@ -34,7 +36,7 @@ class Refused(Exception):
 class Peer:
     """One client of an application. What it sends and gets are ASGI events."""
 
-    def __init__(self, app: FastAPI, scope: dict[str, Any]) -> None:
+    def __init__(self, app: Any, scope: dict[str, Any]) -> None:
         self.reading = asyncio.Event()  # cleared: sends of the application block
         self.reading.set()
         self.sending = asyncio.Event()  # set while a send of the application blocks
@@ -143,8 +145,11 @@ class Letters(Instrument):
 class House:
     """An application under its lifespan, and its peers."""
 
-    def __init__(self, app: FastAPI, sockets: Sockets, state: dict[str, Any]) -> None:
+    def __init__(
+        self, app: FastAPI, sockets: Sockets, state: dict[str, Any], wire: str = "plain"
+    ) -> None:
         self.app = app
+        self.asgi: Any = Bursting(app, _actor_ended) if wire == "bursts" else app
         self.sockets = sockets
         self.state = state
         self.peers: list[Peer] = []
@@ -180,7 +185,7 @@ class House:
             "state": dict(self.state),
             "extensions": {"websocket.http.response": {}} if denial else {},
         }
-        peer = Peer(self.app, scope)
+        peer = Peer(self.asgi, scope)
         self.peers.append(peer)
         return peer
 
@@ -195,10 +200,15 @@ class House:
         return peer
 
 
+async def _actor_ended(wire: Any) -> None:
+    """As a call over plain ASGI does, wait for the actor too."""
+    await wire._socket.context.ref.wait()
+
+
 @asynccontextmanager
-async def _open(app: FastAPI, sockets: Sockets) -> AsyncIterator[House]:
+async def _open(app: FastAPI, sockets: Sockets, wire: str) -> AsyncIterator[House]:
     async with app.router.lifespan_context(app) as state:
-        house = House(app, sockets, dict(state or {}))
+        house = House(app, sockets, dict(state or {}), wire)
         yield house
         for peer in house.peers:
             peer.reading.set()
@@ -216,21 +226,33 @@ async def _open(app: FastAPI, sockets: Sockets) -> AsyncIterator[House]:
 Test = Callable[[House], Awaitable[None]]
 
 
-@pytest.fixture
-def house() -> Callable[[FastAPI, Sockets, Test], None]:
-    """Run `test(house)` with the application open; fails if that takes more than `PATIENCE`.
+Run = Callable[[FastAPI, Sockets, Test], None]
 
-    At the end every peer goes, and the system's counts must add up.
-    """
 
+def _runner(wire: str) -> Run:
     def run(app: FastAPI, sockets: Sockets, test: Test) -> None:
         async def main() -> None:
-            async with _open(app, sockets) as opened:
+            async with _open(app, sockets, wire) as opened:
                 await test(opened)
 
         asyncio.run(_bounded(main()))
 
     return run
+
+
+@pytest.fixture(params=["plain", "bursts"])
+def house(request: pytest.FixtureRequest) -> Run:
+    """Run `test(house)` with the application open; fails if that takes more than `PATIENCE`.
+
+    At the end every peer goes, and the system's counts must add up. Each test runs over both wires.
+    """
+    return _runner(request.param)
+
+
+@pytest.fixture
+def plain_house() -> Run:
+    """The same over plain ASGI alone: for what is only true of that, which the test says."""
+    return _runner("plain")
 
 
 async def _bounded(work: Coroutine[Any, Any, None]) -> None:

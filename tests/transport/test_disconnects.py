@@ -319,8 +319,10 @@ def test_a_socket_that_was_closed_before_it_was_accepted_is_a_lost_connection(
 
 @pytest.mark.parametrize("late", [False, True])
 def test_a_send_that_fails_does_not_hide_the_clients_own_code(
-    house: Any, client: Any, late: bool
+    plain_house: Any, client: Any, late: bool
 ) -> None:
+    """Over bursts no write fails: the server says with which code the client went, and once."""
+
     async def test(house: Any) -> None:
         peer = await house.connect("/client")
         await house.until(lambda: house.system.members("all"))
@@ -332,10 +334,14 @@ def test_a_send_that_fails_does_not_hide_the_clients_own_code(
         await peer.disconnect(4001)
         assert client.journal == [4001, "drain"]
 
-    house(*application(), test)
+    plain_house(*application(), test)
 
 
-def test_an_error_of_the_server_on_closing_is_a_lost_connection(house: Any, client: Any) -> None:
+def test_an_error_of_the_server_on_closing_is_a_lost_connection(
+    plain_house: Any, client: Any
+) -> None:
+    """Over bursts a close is one of the stream's, which answers for it."""
+
     class Closer(Client):
         @receive
         async def note(self, message: Note) -> None:
@@ -350,7 +356,7 @@ def test_an_error_of_the_server_on_closing_is_a_lost_connection(house: Any, clie
         await peer.task
         assert client.journal == [1006, "drain"]
 
-    house(*application(Closer), test)
+    plain_house(*application(Closer), test)
 
 
 def test_a_client_that_goes_during_the_handshake_leaves_nothing(house: Any, client: Any) -> None:

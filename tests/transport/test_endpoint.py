@@ -12,6 +12,8 @@ from starlette.testclient import WebSocketDenialResponse
 
 from actors import receive
 from tests.transport.chat import Say, application
+from tests.transport.probe import Probe, Said, said
+from tests.transport.probe import application as probe_application
 from transport import Connection, Sockets
 
 
@@ -24,6 +26,22 @@ def test_the_sketch_of_the_product() -> None:
             bob.send_json({"type": "say", "text": "hello"})
             for socket in (ada, bob):
                 assert socket.receive_json() == {"type": "said", "who": "bob", "text": "hello"}
+
+
+def test_the_wire_is_the_fastest_that_the_server_offers(
+    house: Any, probe: Any, request: pytest.FixtureRequest
+) -> None:
+    class Wired(Probe):
+        async def on_connect(self) -> None:
+            assert self.__socket__ is not None
+            self.send(Said(type(self.__socket__._wire).__name__))
+
+    async def test(house: Any) -> None:
+        peer = await house.connect("/probe")
+        expected = {"plain": "PlainWire", "bursts": "BurstWire"}
+        assert await peer.receive() == said(expected[request.node.callspec.params["house"]])
+
+    house(*probe_application(Wired), test)
 
 
 def test_parameters_of_the_class_are_parameters_of_the_route() -> None:

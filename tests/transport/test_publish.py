@@ -80,9 +80,22 @@ def test_a_publish_is_encoded_once_for_a_whole_group(house: Any, probe: Any) -> 
         house.system.publish("all", Said("once"))
         frames = [await peer.event() for peer in peers]
         assert Counting.count == 1
-        assert all(frame is frames[0] for frame in frames)
+        assert all(frame == frames[0] for frame in frames)
 
     house(*application(codec=Counting()), test)
+
+
+def test_one_event_is_sent_to_all_of_a_group(plain_house: Any, probe: Any) -> None:
+    """Over bursts there are no events: there it is one `bytes`."""
+
+    async def test(house: Any) -> None:
+        peers = [await house.connect("/probe") for _ in range(3)]
+        await house.until(lambda: len(house.system.members("all")) == 3)
+        house.system.publish("all", Said("once"))
+        frames = [await peer.event() for peer in peers]
+        assert all(frame is frames[0] for frame in frames)
+
+    plain_house(*application(), test)
 
 
 def test_a_publish_that_cannot_be_encoded_is_the_publishers_error(house: Any, probe: Any) -> None:
