@@ -15,6 +15,9 @@ def allowed() -> list[int]:
 # Taken at import, before anything is pinned: a forked child inherits the pin of its parent.
 _ALLOWED = allowed()
 
+COUNT = len(_ALLOWED) or os.cpu_count() or 1
+"""Cores there are for all of it."""
+
 MEASURED = _ALLOWED[0] if len(_ALLOWED) > 1 else None
 """The core of a server, or of an in-process contender. None: not pinned."""
 

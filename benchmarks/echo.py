@@ -1,9 +1,9 @@
 """WebSocket echo: 64 connections, one and 32 messages in flight on each.
 
 A client sends `{"type": "say", "text": ...}` and gets the text back. Compared are, each on a fresh
-uvicorn with its `websockets-sansio` protocol and without compression: the tutorial's JSON echo (the
-1.0), the tutorial's dual queues, an echo on plain ASGI that does not even look into the text (the
-ceiling on that server), and Greenroom's typed JSON with all its defaults.
+server: the tutorial's JSON echo (the 1.0), the tutorial's dual queues, an echo on plain ASGI that
+does not even look into the text (the ceiling on that server), picows by itself, which does not
+either, the peers one might take instead, and Greenroom's typed JSON with all its defaults.
 
 It is fair in that all read the same bytes from the same load, and each reply is verified: the
 replies of a first window are parsed, and must be the connection's own texts in order; the timed
@@ -12,46 +12,18 @@ each contender wraps the text in its own words. Both patterns run one after the 
 server and connections, after an untimed stretch.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from . import cores, load
-from .frames import BrokenReply, client_frame
+from .frames import BrokenReply, header
 from .options import Options, parse
 from .report import show
 from .rounds import Contender, Figure
-from .servers import SANSIO, serving
+from .stacks import ALL, DUALS, Stack, present
 
 DEPTHS = {"one in flight on each connection": 1, "32 in flight on each connection": 32}
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """An application that echoes, and where its replies keep the text."""
-
-    name: str
-    app: str
-    text_of: Callable[[bytes], str]
-    greetings: int = 0
-    ws: str = SANSIO
-
-
-def _text(reply: bytes) -> str:
-    return str(json.loads(reply)["text"])
-
-
-def _dual(reply: bytes) -> str:
-    return str(json.loads(reply)["original"]["text"])
-
-
-PEERS = (
-    Peer("FastAPI, the tutorial's JSON", "benchmarks.tutorial:echo", _text),
-    Peer("FastAPI, the tutorial's dual queues", "benchmarks.tutorial:dual", _dual, greetings=1),
-    Peer("bare ASGI, no JSON", "benchmarks.bare:echo", _text),
-    Peer("greenroom, typed JSON", "benchmarks.ours:echo", _text),
-)
 
 
 @dataclass(slots=True)
@@ -63,24 +35,24 @@ class Trial:
     warm_up: float
     notes: list[str] = field(default_factory=list[str])
 
-    def run(self, peer: Peer) -> Mapping[str, float]:
-        """One round of one peer: messages a second for each pattern."""
+    def run(self, stack: Stack) -> Mapping[str, float]:
+        """One round of one stack: messages a second for each pattern."""
         with (
-            serving(peer.app, ws=peer.ws) as server,
-            load.clients(server.port, self.connections, "/ws/{}", peer.greetings) as connected,
+            stack.serving("dual" if stack is DUALS else "echo") as server,
+            stack.clients(server, self.connections) as connected,
         ):
             return {
-                name: self._pattern(peer, connected, name, depth) for name, depth in DEPTHS.items()
+                name: self._pattern(stack, connected, name, depth) for name, depth in DEPTHS.items()
             }
 
-    def _pattern(self, peer: Peer, connected: list[load.Client], name: str, depth: int) -> float:
+    def _pattern(self, stack: Stack, connected: list[load.Client], name: str, depth: int) -> float:
         texts = [
             [f"connection {number:02}, message {index:02}, {'.' * 40}" for index in range(depth)]
             for number in range(len(connected))
         ]
-        windows = [b"".join(map(_frame, own)) for own in texts]
+        windows = [b"".join(map(stack.talk.say, own)) for own in texts]
         sizes = [
-            _verify(peer, client, window, own)
+            verify(stack, client, window, own)
             for client, window, own in zip(connected, windows, texts, strict=True)
         ]
         load.echo(connected, windows, depth, self.warm_up)
@@ -88,23 +60,21 @@ class Trial:
         pace = load.echo(connected, windows, depth, self.seconds)
         read = sum(client.bytes_read for client in connected) - before
         if read * len(connected) * depth != pace.messages * sum(sizes):
-            raise BrokenReply(f"{peer.name}: {read} bytes of replies are not what was verified")
+            raise BrokenReply(f"{stack.name}: {read} bytes of replies are not what was verified")
         if pace.busy > 0.95:
-            self.notes.append(f"{peer.name}, {name}: the load was busy all the time: a lower bound")
+            self.notes.append(
+                f"{stack.name}, {name}: the load was busy all the time: a lower bound"
+            )
         return pace.rate
 
 
-def _frame(text: str) -> bytes:
-    return client_frame(json.dumps({"type": "say", "text": text}).encode())
-
-
-def _verify(peer: Peer, client: load.Client, window: bytes, texts: list[str]) -> int:
+def verify(stack: Stack, client: load.Client, window: bytes, texts: list[str]) -> int:
     """Send one window, parse all replies; returns their size on the wire, in bytes."""
     client.socket.sendall(window)
     replies = client.replies(len(texts))
-    if [peer.text_of(reply) for reply in replies] != texts:
-        raise BrokenReply(f"{peer.name}: {replies} does not answer {texts}")
-    return sum(len(reply) + (2 if len(reply) < 126 else 4) for reply in replies)
+    if [stack.talk.text(reply) for reply in replies] != texts:
+        raise BrokenReply(f"{stack.name}: {replies} does not answer {texts}")
+    return sum(len(reply) + header(len(reply)) for reply in replies)
 
 
 def main(options: Options) -> None:
@@ -112,11 +82,12 @@ def main(options: Options) -> None:
     cores.pin(cores.DRIVER)
     trial = Trial(16, 0.1, 0.02) if options.quick else Trial(64, 1.5, 0.3)
     trial.notes.append(f"{trial.connections} connections")
+    stacks = present([ALL[0], DUALS, *ALL[1:]], options, trial.notes)
     show(
         "echo",
         options,
         [Figure(name, "messages/s") for name in DEPTHS],
-        [Contender(peer.name, partial(trial.run, peer)) for peer in PEERS],
+        [Contender(stack.name, partial(trial.run, stack)) for stack in stacks],
         trial.notes,
     )
 

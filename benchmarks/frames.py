@@ -34,6 +34,11 @@ def client_frame(payload: bytes, first: int = TEXT) -> bytes:
     return head + _MASK + masked.to_bytes(size, "big")
 
 
+def header(size: int) -> int:
+    """Bytes of the header of a server's frame with a payload of that size."""
+    return 2 if size < 126 else 4 if size < 1 << 16 else 10
+
+
 def _end_of_long(data: bytes | bytearray, at: int, size: int) -> int:
     """Where a frame with a 16- or 64-bit length ends; 0 while its header is incomplete."""
     length = data[at + 1]

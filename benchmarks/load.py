@@ -28,6 +28,7 @@ from .frames import PONG, BrokenReply, FrameCounter, client_frame, payloads
 PATIENCE = 10.0
 """Seconds without any reply after which a server counts as stalled."""
 
+_FROM_ONE_ADDRESS = 4000  # clients
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _BUFFER = bytearray(1 << 18)  # shared: one thread, and nothing is kept in it between reads
 
@@ -41,18 +42,30 @@ def upgrade(port: int, path: str, key: bytes, headers: bytes = b"") -> bytes:
     )
 
 
+def check_upgrade(head: bytes, key: bytes, path: str) -> None:
+    """Raises BrokenReply unless `head` opens the WebSocket that was asked for, as it was."""
+    accept = base64.b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
+    if not head.startswith(b"HTTP/1.1 101") or accept not in head:
+        raise BrokenReply(f"{path}: {head.decode(errors='replace')}")
+    if b"sec-websocket-extensions" in head.lower():
+        raise BrokenReply(f"{path}: an extension that nobody offered")
+
+
 class Client:
     """One WebSocket connection to 127.0.0.1."""
 
     __slots__ = ("_counter", "_early", "bytes_read", "due", "socket")
 
-    def __init__(self, port: int, path: str) -> None:
-        """Connect and shake hands; raises OSError, or BrokenReply when it is refused."""
+    def __init__(self, port: int, path: str, source: str | None = None) -> None:
+        """Connect, from the address `source` if given, and shake hands; raises OSError, or
+        BrokenReply when it is refused."""
         self.due = 0
         """Replies still to come; kept by whoever drives this client."""
         self.bytes_read = 0
         self._counter = FrameCounter()
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.socket = socket.create_connection(
+            ("127.0.0.1", port), PATIENCE, None if source is None else (source, 0)
+        )
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._early = self._shake_hands(port, path)
 
@@ -66,11 +79,7 @@ class Client:
                 raise BrokenReply(f"{path}: closed during the handshake")
             answer += data
         head, _, early = answer.partition(b"\r\n\r\n")
-        accept = base64.b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
-        if not head.startswith(b"HTTP/1.1 101") or accept not in head:
-            raise BrokenReply(f"{path}: {head.decode(errors='replace')}")
-        if b"sec-websocket-extensions" in head.lower():
-            raise BrokenReply(f"{path}: an extension that nobody offered")
+        check_upgrade(head, key, path)
         return early
 
     def replies(self, count: int) -> list[bytes]:
@@ -112,33 +121,56 @@ class Client:
 
 @contextlib.contextmanager
 def clients(
-    port: int, count: int, path: str, greetings: int = 0
+    port: int, count: int, path: str, greet: Callable[[Client], object] | None = None
 ) -> Generator[list[Client], None, None]:
     """`count` connected clients; `path` holds a `{}` for the number of each.
 
-    `greetings` is how many messages the server sends on its own to a new connection.
+    `greet` says and hears what is said before the first message of a new connection.
     """
-    allow_files(2 * count + 64)
     connected: list[Client] = []
     try:
-        for number in range(count):
-            client = Client(port, path.format(number))
-            connected.append(client)
-            client.replies(greetings)
+        connect(connected, port, count, path, greet)
         yield connected
     finally:
         for client in connected:
             client.close()
 
 
-def allow_files(count: int) -> None:
-    """Lift the soft limit of open files to `count` where the hard one permits."""
-    if sys.platform != "win32":
-        import resource  # not on Windows
+def connect(
+    connected: list[Client],
+    port: int,
+    count: int,
+    path: str,
+    greet: Callable[[Client], object] | None = None,
+) -> None:
+    """Connect more clients, until there are `count`."""
+    allow_files(2 * count + 64)
+    while len(connected) < count:
+        number = len(connected)
+        client = Client(port, path.format(number), _source(number))
+        connected.append(client)
+        if greet is not None:
+            greet(client)
 
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft < count:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
+
+def _source(number: int) -> str | None:
+    """Where that client comes from: one address has ports for some 28,000 connections, of which
+    those of earlier rounds may not be free again. Linux has the whole of 127.0.0.0/8."""
+    more = number // _FROM_ONE_ADDRESS
+    return f"127.0.0.{1 + more}" if more and sys.platform == "linux" else None
+
+
+def allow_files(count: int) -> int:
+    """Lift the soft limit of open files to `count`; returns how many the hard one permits."""
+    if sys.platform == "win32":
+        return count
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +189,10 @@ class Pace:
 
 
 @contextlib.contextmanager
-def _selecting(
+def selecting(
     connected: Sequence[Client],
 ) -> Generator[Callable[..., list[Client]], None, None]:
-    """A function that waits for replies and returns the clients that have some.
+    """Yields a function that waits for replies and returns the clients that have some.
 
     Given a time of the clock to wait for, it may return none; else that is a BrokenReply.
     """
@@ -191,7 +223,7 @@ def echo(connected: Sequence[Client], windows: Sequence[bytes], depth: int, seco
     """
     sends = [0] * len(connected)
     number = {client: index for index, client in enumerate(connected)}
-    with _selecting(connected) as ready:
+    with selecting(connected) as ready:
         worked, begun = process_time(), perf_counter()
         deadline = begun + seconds
         for client, window in zip(connected, windows, strict=True):
@@ -219,7 +251,7 @@ def echo(connected: Sequence[Client], windows: Sequence[bytes], depth: int, seco
 
 def lone(publisher: Client, members: Sequence[Client], frame: bytes) -> float:
     """Seconds from one publish until the last member has it."""
-    with _selecting(members) as ready:
+    with selecting(members) as ready:
         begun = perf_counter()
         publisher.socket.sendall(frame)
         due = len(members)
@@ -245,7 +277,7 @@ def paced(
     sent: list[float] = []
     for client in members:
         client.due = 0
-    with _selecting(members) as ready:
+    with selecting(members) as ready:
         begun = perf_counter()
         while not over():
             if perf_counter() >= begun + len(sent) * pause:
@@ -278,7 +310,7 @@ def fan_out(
     """
     for client in members:
         client.due = 0
-    with _selecting(members) as ready:
+    with selecting(members) as ready:
         worked, begun = process_time(), perf_counter()
         deadline = begun + seconds
         publisher.socket.sendall(frame * depth)

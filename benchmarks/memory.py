@@ -1,8 +1,9 @@
 """What an idle WebSocket connection costs the server, in KiB.
 
 The growth of the server's resident memory (RSS) over 1000 connections that were accepted and then
-say nothing. Compared are a FastAPI endpoint that waits in `receive_text` (the 1.0), plain ASGI, and
-a Greenroom connection with its mailbox, its outbox and all its defaults.
+say nothing. Compared are a FastAPI endpoint that waits in `receive_text` (the 1.0), plain ASGI,
+picows by itself, the peers, and a Greenroom connection with its mailbox, its outbox and all its
+defaults.
 
 It is fair in that each gets a fresh server; that the first connections, a fifth as many, are not
 counted (they fill the holes that the imports left in the heap); and that garbage is collected right
@@ -16,19 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from . import cores, load
+from . import cores
 from .options import Options, parse
 from .report import show
 from .rounds import Contender, Figure
-from .servers import Server, serving
+from .servers import Server
+from .stacks import ALL, Stack, present
 
 IDLE = Figure("an idle connection", "KiB", lower_is_better=True)
-
-PEERS = {
-    "FastAPI, the tutorial's JSON": "benchmarks.tutorial:echo",
-    "bare ASGI, no JSON": "benchmarks.bare:echo",
-    "greenroom, typed JSON": "benchmarks.ours:echo",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +34,14 @@ class Trial:
     connections: int
     settle: float
 
-    def run(self, app: str) -> Mapping[str, float]:
+    def run(self, stack: Stack) -> Mapping[str, float]:
         """One round of one contender."""
         with (
-            serving(app, collects=True) as server,
-            load.clients(server.port, self.connections // 5, "/ws/early{}"),
+            stack.serving("echo", collects=True) as server,
+            stack.clients(server, self.connections // 5, stack.talk.path.replace("{}", "early{}")),
         ):
             before = self._reading(server)
-            with load.clients(server.port, self.connections, "/ws/{}"):
+            with stack.clients(server, self.connections):
                 after = self._reading(server)
         return {IDLE.name: (after - before) / self.connections / 1024}
 
@@ -61,12 +57,14 @@ def main(options: Options) -> None:
         sys.exit("benchmarks.memory reads /proc: it needs Linux")
     cores.pin(cores.DRIVER)
     trial = Trial(50, 0.05) if options.quick else Trial(1000, 0.5)
+    notes = [f"{trial.connections} connections"]
+    stacks = present(ALL, options, notes)
     show(
         "memory",
         options,
         [IDLE],
-        [Contender(name, partial(trial.run, app)) for name, app in PEERS.items()],
-        [f"{trial.connections} connections"],
+        [Contender(stack.name, partial(trial.run, stack)) for stack in stacks],
+        notes,
     )
 
 

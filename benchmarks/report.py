@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
+from pathlib import Path
 
 from . import cores
 from .options import Options
@@ -19,6 +20,12 @@ _PACKAGES = (
     "uvicorn",
     "httptools",
     "websockets",
+    "picows",
+    "uvloop",
+    "litestar",
+    "python-socketio",
+    "channels",
+    "pykka",
 )
 
 
@@ -33,13 +40,17 @@ def show(
 
     `notes` is read after the last round, so that a contender may add to it while it plays.
     """
-    outcomes = play(figures, contenders, options.rounds, _watch)
+    playing = [each for each in contenders if not options.leaves_out(each.name)]
+    outcomes = play(figures, playing, options.rounds, _watch)
     _watch("")
     remarks = cores.notes() + list(dict.fromkeys(notes or []))
     if options.quick:
         remarks.append("a quick run: it shows that the benchmark works, not how fast anything is")
+    result = as_json(benchmark, options, outcomes, remarks)
+    if options.into is not None:
+        put(result, options.into)
     if options.json:
-        sys.stdout.write(json.dumps(as_json(benchmark, options, outcomes, remarks)) + "\n")
+        sys.stdout.write(json.dumps(result) + "\n")
         return
     sys.stdout.write("\n".join(as_table(benchmark, options, outcomes, remarks)) + "\n")
 
@@ -102,9 +113,20 @@ def as_json(
     }
 
 
+def put(result: dict[str, object], path: Path) -> None:
+    """Have the file of results hold this one, in the place of an earlier one of that name."""
+    results = json.loads(path.read_text()) if path.exists() else {}
+    results[result["name"]] = result
+    path.write_text(json.dumps(results, indent=1) + "\n")
+
+
 def versions() -> dict[str, str]:
-    """Python, the system, and the installed packages that take part."""
-    found = {"python": platform.python_version(), "system": platform.platform(terse=True)}
+    """Python, the system, how many cores, and the installed packages that take part."""
+    found = {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cores": str(cores.COUNT),
+    }
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)

@@ -1,10 +1,11 @@
-"""Servers: uvicorn in a process of its own, on a free port of 127.0.0.1.
+"""Servers: uvicorn, or one of a contender's own, in a process on a free port of 127.0.0.1.
 
 Each round of each contender gets a fresh server, pinned to the core the load does not use. The
 server is killed at the end of a round, not drained: its state is thrown away, and the tutorial's
 endpoints would take up to half a minute to notice a shutdown.
 """
 
+import asyncio
 import contextlib
 import gc
 import http.client
@@ -21,24 +22,36 @@ from uvicorn.importer import import_from_string
 
 from . import cores
 from .child import CONTEXT
+from .load import allow_files
 
 SANSIO = "websockets-sansio"
 """What `--ws auto` chooses today."""
 
+_OPENS = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server."""
+    """A running server. `alone`: it is not uvicorn, and knows WebSockets only."""
 
     port: int
     pid: int
+    alone: bool = False
 
     def collect(self) -> None:
-        """Have the server collect its garbage; needs `serving(..., collects=True)`."""
+        """Have the server collect its garbage; needs `serving(..., collects=True)`, or a server
+        that is alone and does so before it refuses a WebSocket at `/collect`."""
         request = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30.0)
+        headers = _OPENS if self.alone else {"Connection": "close"}
         try:
-            request.request("GET", "/collect", headers={"Connection": "close"})
-            if request.getresponse().read() != b"done":
+            request.request("GET", "/collect", headers=headers)
+            response = request.getresponse()
+            if response.status != 404 if self.alone else response.read() != b"done":
                 raise RuntimeError("the server did not collect its garbage")
         finally:
             request.close()
@@ -74,10 +87,18 @@ class Collecting:
 
 @contextlib.contextmanager
 def serving(
-    app: str, *, ws: str = SANSIO, collects: bool = False, send_buffer: int = 0
+    app: str,
+    *,
+    ws: str = SANSIO,
+    loop: str = "asyncio",
+    http: str = "h11",
+    alone: bool = False,
+    collects: bool = False,
+    send_buffer: int = 0,
 ) -> Generator[Server, None, None]:
-    """Serve `app` ("module:attribute") until the block ends.
+    """Serve `app` ("module:attribute") by uvicorn until the block ends.
 
+    `alone`: `app` is a server itself, a coroutine function that is given the listening socket.
     `send_buffer`: bytes that the kernel keeps of what a client does not read; 0: as it likes.
 
     The socket listens before the process starts, so a client may connect at once; it is served as
@@ -90,14 +111,17 @@ def serving(
             if send_buffer:  # accepted sockets have the same
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
             port = listening.getsockname()[1]
+            config = {"ws": ws, "loop": loop, "http": http}
             process = CONTEXT.Process(
-                target=_serve, args=(app, ws, collects, listening, output.fileno()), daemon=True
+                target=_serve,
+                args=(app, None if alone else config, collects, listening, output.fileno()),
+                daemon=True,
             )
             process.start()
         # The parent's copy is closed: if the server dies, clients are refused and need not wait.
         try:
             assert process.pid is not None
-            yield Server(port, process.pid)
+            yield Server(port, process.pid, alone)
             if not process.is_alive():
                 raise RuntimeError(f"the server died, exit code {process.exitcode}")
         except Exception as error:
@@ -121,19 +145,28 @@ def _listening() -> socket.socket:
     return listening
 
 
-def _serve(app: str, ws: str, collects: bool, listening: socket.socket, output: int) -> None:
+def _serve(
+    app: str,
+    options: dict[str, Any] | None,
+    collects: bool,
+    listening: socket.socket,
+    output: int,
+) -> None:
     cores.pin(cores.MEASURED)
+    allow_files(1 << 16)
     # The tutorial prints when a client leaves, but standard output belongs to the report.
     os.dup2(output, 1)
     os.dup2(output, 2)
     application = import_from_string(app)
+    if options is None:
+        asyncio.run(application(listening))
+        return
     config = uvicorn.Config(
         Collecting(application) if collects else application,
-        loop="asyncio",
-        ws=ws,
         ws_per_message_deflate=False,
         interface="asgi3",
         access_log=False,
         log_level="warning",
+        **options,
     )
     uvicorn.Server(config).run(sockets=[listening])
