@@ -1,10 +1,9 @@
-"""Litestar: typed WebSocket listeners; rooms by its channels plugin with the backend in memory."""
+"""Litestar: WebSocket listeners; rooms by its channels plugin with the backend in memory."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 from litestar import Litestar, WebSocket, websocket_listener
 from litestar.channels import ChannelsPlugin
 from litestar.channels.backends.memory import MemoryChannelsBackend
@@ -12,36 +11,9 @@ from litestar.channels.backends.memory import MemoryChannelsBackend
 ROOM = "benchmark"
 
 
-class Say(msgspec.Struct, tag="say"):
-    """What a client sends."""
-
-    text: str
-
-
-class Said(msgspec.Struct, tag="said"):
-    """What the echo answers."""
-
-    text: str
-
-
-class Post(msgspec.Struct, tag="post"):
-    """What a member sends to the room."""
-
-    content: str
-    timestamp: float
-
-
-class Posted(msgspec.Struct, tag="posted"):
-    """What every member gets."""
-
-    client_id: str
-    content: str
-    timestamp: float
-
-
 @websocket_listener("/ws/{client_id:str}")
-async def _echo(data: Say) -> Said:
-    return Said(data.text)
+async def _echo(data: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "said", "text": data["text"]}
 
 
 _channels = ChannelsPlugin(MemoryChannelsBackend(), channels=[ROOM])
@@ -57,8 +29,14 @@ async def _member(socket: WebSocket[Any, Any, Any]) -> AsyncIterator[None]:
 
 
 @websocket_listener("/ws/{client_id:str}", connection_lifespan=_member)
-async def _room(data: Post, client_id: str) -> None:
-    _channels.publish(Posted(client_id, data.content, data.timestamp), ROOM)
+async def _room(data: dict[str, Any], client_id: str) -> None:
+    posted = {
+        "type": "posted",
+        "client_id": client_id,
+        "content": data["content"],
+        "timestamp": data["timestamp"],
+    }
+    _channels.publish(posted, ROOM)
 
 
 echo = Litestar([_echo], openapi_config=None)
