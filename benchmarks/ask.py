@@ -2,8 +2,9 @@
 
 The floor is a bare Future that goes with the message through an `asyncio.Queue(1024)`; the task
 behind it sets the result. It has no deadline: asked of a dead task, it waits for ever. With
-`asyncio.timeout` around the wait it is what one would rather write. Ours is `await ref.ask(Get())`
-with the default deadline and all else that an ask promises.
+`asyncio.timeout` around the wait it is what one would rather write. anyio has no future: there a
+stream of one goes with the message. Pykka's actor has a thread of its own. Ours is
+`await ref.ask(Get())` with the default deadline and all else that an ask promises.
 
 It is fair in that all send the same prebuilt message to a handler that counts and answers with the
 count, found in a dict by the message's type; and in that each answer is checked.
@@ -14,6 +15,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from time import perf_counter
 from typing import Any
+
+import anyio
+import anyio.streams.memory
 
 from actors import Actor, ActorSystem, Request, receive
 
@@ -117,6 +121,35 @@ async def future_in_time(count: int) -> float:
         task.cancel()
 
 
+async def stream(count: int) -> float:
+    desk = Desk()
+    sender, receiver = anyio.create_memory_object_stream[
+        tuple[Any, anyio.streams.memory.MemoryObjectSendStream[int]]
+    ](CAPACITY)
+
+    async def serve() -> None:
+        async for message, answer in receiver:
+            answer.send_nowait(await desk.handlers[type(message)](message))
+            answer.close()
+
+    async def ask(message: Get) -> int:
+        answer, answered = anyio.create_memory_object_stream[int](1)
+        with answered, anyio.fail_after(DEADLINE):
+            await sender.send((message, answer))
+            return await answered.receive()
+
+    rate = 0.0
+    async with receiver, anyio.create_task_group() as group:
+        group.start_soon(serve)
+        async with sender:
+            rate = await ask_in_turn(ask, count)
+    return rate
+
+
+async def pykka(ask: Callable[..., float], count: int) -> float:
+    return ask((Get, Other), Get(), count, DEADLINE)
+
+
 async def ours(count: int) -> float:
     async with ActorSystem() as system:
         ref = await system.spawn(DeskActor)
@@ -130,6 +163,8 @@ def main(options: Options) -> None:
     def play(measurement: child.Measurement) -> Mapping[str, float]:
         return {FIGURE.name: child.measure(measurement, count)}
 
+    notes: list[str] = []
+    peers = child.peer("Pykka, ask", "benchmarks.peers.pykka_actors:ask", "pykka", options, notes)
     show(
         "ask",
         options,
@@ -137,8 +172,11 @@ def main(options: Options) -> None:
         [
             Contender("asyncio.Queue and Future", partial(play, future)),
             Contender("the same with asyncio.timeout", partial(play, future_in_time)),
+            Contender("anyio streams, with a deadline", partial(play, stream)),
+            *(Contender(name, partial(play, partial(pykka, ask))) for name, ask in peers.items()),
             Contender("greenroom, ask", partial(play, ours)),
         ],
+        notes,
     )
 
 

@@ -11,13 +11,20 @@ import asyncio
 import multiprocessing
 import traceback
 from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Any
 
+from uvicorn.importer import import_from_string
+
 from . import cores
+from .options import Options
 
 Measurement = Callable[[int], Coroutine[Any, Any, float]]
 """Takes how much to do, returns how much of it was done in a second."""
+
+Peers = dict[str, Callable[..., float]]
+"""What a peer is measured by, with what it takes as it likes; at most one."""
 
 CONTEXT = multiprocessing.get_context("fork")
 
@@ -52,6 +59,17 @@ def measure(measurement: Measurement, size: int) -> float:
     if isinstance(answer, float):
         return answer
     raise RuntimeError(f"{measurement.__qualname__} failed:\n{answer}")
+
+
+def peer(name: str, function: str, module: str, options: Options, notes: list[str]) -> Peers:
+    """`function` ("module:attribute") of a peer that needs the package `module`, by the name of
+    the contender; empty when it is not there or was not asked for, which `notes` hears."""
+    if options.leaves_out(name, peer=True):
+        return {}
+    if find_spec(module) is None:
+        notes.append(f"left out: {name}, for {module} is not installed")
+        return {}
+    return {name: import_from_string(function)}
 
 
 def _measure(answer: "Connection[float | str, Any]", measurement: Measurement, size: int) -> None:

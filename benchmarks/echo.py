@@ -12,7 +12,7 @@ each contender wraps the text in its own words. Both patterns run one after the 
 server and connections, after an untimed stretch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -50,17 +50,7 @@ class Trial:
             [f"connection {number:02}, message {index:02}, {'.' * 40}" for index in range(depth)]
             for number in range(len(connected))
         ]
-        windows = [b"".join(map(stack.talk.say, own)) for own in texts]
-        sizes = [
-            verify(stack, client, window, own)
-            for client, window, own in zip(connected, windows, texts, strict=True)
-        ]
-        load.echo(connected, windows, depth, self.warm_up)
-        before = sum(client.bytes_read for client in connected)
-        pace = load.echo(connected, windows, depth, self.seconds)
-        read = sum(client.bytes_read for client in connected) - before
-        if read * len(connected) * depth != pace.messages * sum(sizes):
-            raise BrokenReply(f"{stack.name}: {read} bytes of replies are not what was verified")
+        pace = timed(stack, connected, texts, self.warm_up, self.seconds)
         if pace.busy > 0.95:
             self.notes.append(
                 f"{stack.name}, {name}: the load was busy all the time: a lower bound"
@@ -68,11 +58,35 @@ class Trial:
         return pace.rate
 
 
-def verify(stack: Stack, client: load.Client, window: bytes, texts: list[str]) -> int:
+def timed(
+    stack: Stack,
+    connected: Sequence[load.Client],
+    texts: Sequence[Sequence[str]],
+    warm_up: float,
+    seconds: float,
+) -> load.Pace:
+    """Keep the texts of each connection in flight for so many seconds, verified before, warmed up,
+    and weighed: BrokenReply where the replies have not the bytes they should."""
+    windows = [b"".join(map(stack.talk.say, own)) for own in texts]
+    sizes = [
+        verify(stack, client, window, own)
+        for client, window, own in zip(connected, windows, texts, strict=True)
+    ]
+    depth = len(texts[0])
+    load.echo(connected, windows, depth, warm_up)
+    before = sum(client.bytes_read for client in connected)
+    pace = load.echo(connected, windows, depth, seconds)
+    read = sum(client.bytes_read for client in connected) - before
+    if read * len(connected) * depth != pace.messages * sum(sizes):
+        raise BrokenReply(f"{stack.name}: {read} bytes of replies are not what was verified")
+    return pace
+
+
+def verify(stack: Stack, client: load.Client, window: bytes, texts: Sequence[str]) -> int:
     """Send one window, parse all replies; returns their size on the wire, in bytes."""
     client.socket.sendall(window)
     replies = client.replies(len(texts))
-    if [stack.talk.text(reply) for reply in replies] != texts:
+    if [stack.talk.text(reply) for reply in replies] != list(texts):
         raise BrokenReply(f"{stack.name}: {replies} does not answer {texts}")
     return sum(len(reply) + header(len(reply)) for reply in replies)
 

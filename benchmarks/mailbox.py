@@ -2,7 +2,8 @@
 
 The floor is what one would write by hand: a task that takes from an `asyncio.Queue(1024)` and
 awaits the handler that a dict holds for the message's type. An anyio memory stream of the same size
-takes part in the loop. Ours is `await ref.tell(message)` to an actor with all its defaults. From
+takes part in the loop, and Pykka, whose actor has a thread of its own and is told by another. Ours
+is `await ref.tell(message)` to an actor with all its defaults. From
 threads, `loop.call_soon_threadsafe(queue.put_nowait, message)` stands against a plain `ref.tell`.
 
 It is fair in that all handle the same prebuilt messages of three types in handlers with the same
@@ -204,6 +205,10 @@ async def stream_here(chunks: int) -> float:
     return rate
 
 
+async def pykka(tell: Callable[..., float], chunks: int) -> float:
+    return tell((Add, Take, Mark), chunk(0), chunks, WORTH)
+
+
 async def ours_here(chunks: int) -> float:
     tally = Tally(chunks)
     async with ActorSystem() as system:
@@ -230,6 +235,10 @@ def main(options: Options) -> None:
             figures[FROM_THREADS.name] = child.measure(from_threads, threaded)
         return figures
 
+    notes: list[str] = []
+    peers = child.peer(
+        "Pykka, an actor", "benchmarks.peers.pykka_actors:tell", "pykka", options, notes
+    )
     show(
         "mailbox",
         options,
@@ -237,8 +246,10 @@ def main(options: Options) -> None:
         [
             Contender("a task and asyncio.Queue", partial(play, queue_here, queue_from_threads)),
             Contender("a task and an anyio stream", partial(play, stream_here)),
+            *(Contender(name, partial(play, partial(pykka, tell))) for name, tell in peers.items()),
             Contender("greenroom, an actor", partial(play, ours_here, ours_from_threads)),
         ],
+        notes,
     )
 
 

@@ -84,6 +84,10 @@ class Stalling(Member):
 echo = FastAPI()
 Sockets(echo, settings=FAST).add("/ws/{client_id}", Echo)
 
+large = FastAPI()
+"""The echo for messages so large that `byte_rate` would refuse them at that speed."""
+Sockets(large, settings=replace(FAST, byte_rate=FAST.message_rate)).add("/ws/{client_id}", Echo)
+
 room = FastAPI()
 Sockets(room, settings=FAST).add("/ws/{client_id}", Member)
 

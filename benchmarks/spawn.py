@@ -1,7 +1,8 @@
 """Whole lives, one after the other: start, handle one message, stop.
 
 The floor is a bare task with an `asyncio.Queue` of its own that ends at a sentinel, and is awaited;
-the same under an `asyncio.TaskGroup`, which one would rather write, takes part. Ours spawns an
+the same under an `asyncio.TaskGroup`, which one would rather write, takes part; so do an anyio task
+with a stream, and Pykka, whose every actor is a thread. Ours spawns an
 actor with all its defaults, tells it the message, and drains it: registered, supervised, and gone
 without a trace when the drain returns.
 
@@ -10,9 +11,12 @@ starts the next life before the last one is over.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import perf_counter
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from actors import Actor, ActorSystem, Message, receive
 
@@ -88,6 +92,33 @@ async def task_of_group(lives: int) -> float:
         return heard.rate(lives, begun)
 
 
+async def stream(lives: int) -> float:
+    heard, message = Heard(), Hello()
+
+    async def listen(receiver: MemoryObjectReceiveStream[Hello], gone: anyio.Event) -> None:
+        async with receiver:
+            async for _ in receiver:
+                heard.count += 1
+        gone.set()
+
+    rate = 0.0
+    async with anyio.create_task_group() as group:
+        begun = perf_counter()
+        for _ in range(lives):
+            sender, receiver = anyio.create_memory_object_stream[Hello](CAPACITY)
+            gone = anyio.Event()
+            group.start_soon(listen, receiver, gone)
+            async with sender:
+                await sender.send(message)
+            await gone.wait()
+        rate = heard.rate(lives, begun)
+    return rate
+
+
+async def pykka(live: Callable[..., float], lives: int) -> float:
+    return live(Hello(), Heard(), lives)
+
+
 async def ours(lives: int) -> float:
     heard, message = Heard(), Hello()
     async with ActorSystem() as system:
@@ -106,6 +137,10 @@ def main(options: Options) -> None:
     def play(measurement: child.Measurement) -> Mapping[str, float]:
         return {FIGURE.name: child.measure(measurement, lives)}
 
+    notes: list[str] = []
+    peers = child.peer(
+        "Pykka, an actor", "benchmarks.peers.pykka_actors:live", "pykka", options, notes
+    )
     show(
         "spawn",
         options,
@@ -113,8 +148,11 @@ def main(options: Options) -> None:
         [
             Contender("a task and asyncio.Queue", partial(play, task)),
             Contender("the same in a TaskGroup", partial(play, task_of_group)),
+            Contender("an anyio task and stream", partial(play, stream)),
+            *(Contender(name, partial(play, partial(pykka, live))) for name, live in peers.items()),
             Contender("greenroom, an actor", partial(play, ours)),
         ],
+        notes,
     )
 
 
