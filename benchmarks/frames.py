@@ -129,13 +129,12 @@ def whole_frames(data: bytes | bytearray) -> tuple[list[tuple[int, bytes]], int]
     return found, at
 
 
-def payloads(data: bytes | bytearray) -> tuple[list[bytes], int]:
-    """The payloads of the whole data frames in `data`, and how many bytes they took.
+def payloads(found: list[tuple[int, bytes]]) -> list[bytes]:
+    """The payloads of the data frames among them.
 
     Pings and pongs are skipped; raises BrokenReply on any other frame.
     """
-    found, used = whole_frames(data)
     for first, payload in found:
         if first not in (TEXT, BINARY, PING, PONG):
             raise BrokenReply(f"an unexpected frame, first byte {first:#04x}: {payload!r}")
-    return [payload for first, payload in found if first in (TEXT, BINARY)], used
+    return [payload for first, payload in found if first in (TEXT, BINARY)]

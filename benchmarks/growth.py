@@ -97,6 +97,7 @@ class Trial:
                 figures[_idle(count)] = (self._reading(server) - before) / (count - EARLY) / 1024
             for count in self.connections:
                 if _idle(count) in figures:
+                    load.keep(connected)
                     pace = self._echo(stack, connected[:count], 40)
                     self._remark(stack, _echoed(count), pace)
                     figures[_echoed(count)] = 1e6 / pace.rate
@@ -114,6 +115,7 @@ class Trial:
         self, stack: Stack, server: Server, connected: list[load.Client], count: int
     ) -> None:
         load.connect(connected, server.port, count, stack.talk.path, stack.talk.greet)
+        load.keep(connected)
         time.sleep(self.settle)  # a client hears "accepted" before the application goes on
 
     def _texts(self, stack: Stack) -> Mapping[str, float]:

@@ -115,8 +115,8 @@ def as_json(
 
 def put(result: dict[str, object], path: Path) -> None:
     """Have the file of results hold this one, in the place of an earlier one of that name."""
-    results = json.loads(path.read_text()) if path.exists() else {}
-    results[result["name"]] = result
+    results: dict[str, object] = json.loads(path.read_text()) if path.exists() else {}
+    results[str(result["name"])] = result
     path.write_text(json.dumps(results, indent=1) + "\n")
 
 

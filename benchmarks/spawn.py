@@ -101,7 +101,6 @@ async def stream(lives: int) -> float:
                 heard.count += 1
         gone.set()
 
-    rate = 0.0
     async with anyio.create_task_group() as group:
         begun = perf_counter()
         for _ in range(lives):
@@ -111,8 +110,7 @@ async def stream(lives: int) -> float:
             async with sender:
                 await sender.send(message)
             await gone.wait()
-        rate = heard.rate(lives, begun)
-    return rate
+    return heard.rate(lives, begun)
 
 
 async def pykka(live: Callable[..., float], lives: int) -> float:

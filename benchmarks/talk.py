@@ -1,14 +1,14 @@
 """How one talks to a contender: what its clients send, and where its replies keep the text."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .frames import BrokenReply, client_frame
 from .load import Client
 
 
-def _plain(_kind: str, payload: dict[str, object]) -> bytes:
+def _plain(_kind: str, payload: Mapping[str, object]) -> bytes:
     return json.dumps(payload).encode()
 
 
@@ -20,7 +20,7 @@ def _original(reply: bytes) -> dict[str, object]:
     return dict(json.loads(reply)["original"])
 
 
-def _socketio(kind: str, payload: dict[str, object]) -> bytes:
+def _socketio(kind: str, payload: Mapping[str, object]) -> bytes:
     return b"42" + json.dumps([kind, payload]).encode()
 
 
@@ -49,7 +49,7 @@ class Talk:
     """Where clients connect; the `{}` is the number of each."""
     greet: Callable[[Client], object] | None = None
     """Says and hears what comes before the first message."""
-    wrap: Callable[[str, dict[str, object]], bytes] = _plain
+    wrap: Callable[[str, Mapping[str, object]], bytes] = _plain
     """A message of some kind, as a client sends it."""
     unwrap: Callable[[bytes], dict[str, object]] = _replied
     """A reply, as one reads it."""
@@ -71,7 +71,7 @@ class Talk:
         """The text of what went to everybody."""
         return self._field(self.unwrap(reply), "content")
 
-    def _field(self, payload: dict[str, object], name: str) -> str:
+    def _field(self, payload: Mapping[str, object], name: str) -> str:
         if name not in payload:
             raise BrokenReply(f"no {name} in {payload}")
         return str(payload[name])
