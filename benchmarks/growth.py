@@ -14,7 +14,7 @@ an open file here and one in the server, and a port besides.
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
@@ -32,6 +32,11 @@ STACKS = (TUTORIAL, BARE, PLAIN, OURS)
 MEMBERS = (10, 100, 500, 1000, 5000)
 CONNECTIONS = (100, 1000, 10_000)
 SIZES = (16, 256, 4096, 65_536)
+DELIVERY = "a delivery, by members of the room"
+LAST = "a lone message to the last, by members of the room"
+IDLE = "an idle connection, by connections"
+ECHOED = "a message echoed, by connections"
+SIZED = "a text echoed, by its bytes"
 SENDERS = 64
 """Connections that send texts of each size."""
 EARLY = 20
@@ -53,13 +58,12 @@ class Trial:
 
     def figures(self) -> list[Figure]:
         """All that is measured, in order."""
-        lower = partial(Figure, lower_is_better=True)
         return [
-            *(lower(_delivery(count), "µs") for count in self.members),
-            *(lower(_last(count), "ms") for count in self.members),
-            *(lower(_idle(count), "KiB") for count in self.connections),
-            *(lower(_echoed(count), "µs") for count in self.connections),
-            *(lower(_sized(size), "µs") for size in self.sizes),
+            *(_figure(DELIVERY, _delivery, "µs", count) for count in self.members),
+            *(_figure(LAST, _last, "ms", count) for count in self.members),
+            *(_figure(IDLE, _idle, "KiB", count) for count in self.connections),
+            *(_figure(ECHOED, _echoed, "µs", count) for count in self.connections),
+            *(_figure(SIZED, _sized, "µs", size) for size in self.sizes),
         ]
 
     def run(self, stack: Stack) -> Mapping[str, float]:
@@ -140,6 +144,10 @@ class Trial:
     def _remark(self, stack: Stack, name: str, pace: load.Pace) -> None:
         if pace.busy > 0.95:
             self.notes.append(f"{stack.name}, {name}: the load was busy all the time: a bound")
+
+
+def _figure(curve: str, name: Callable[[int], str], unit: str, at: int) -> Figure:
+    return Figure(name(at), unit, lower_is_better=True, curve=curve, at=at)
 
 
 def _delivery(count: int) -> str:

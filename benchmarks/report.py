@@ -97,6 +97,7 @@ def as_json(
                 "name": outcome.figure.name,
                 "unit": outcome.figure.unit,
                 "lower_is_better": outcome.figure.lower_is_better,
+                **_point(outcome.figure),
                 "contenders": {
                     standing.contender: {
                         "ratio": standing.ratio,
@@ -111,6 +112,10 @@ def as_json(
         "notes": list(notes),
         "versions": versions(),
     }
+
+
+def _point(figure: Figure) -> dict[str, object]:
+    return {"curve": figure.curve, "at": figure.at} if figure.curve else {}
 
 
 def put(result: dict[str, object], path: Path) -> None:

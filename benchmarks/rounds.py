@@ -17,6 +17,10 @@ class Figure:
     name: str
     unit: str
     lower_is_better: bool = False
+    curve: str = ""
+    """The curve of which it is a point, if it is one."""
+    at: int = 0
+    """Where on it: how many there are, or how large."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,8 @@ async def stream(lives: int) -> float:
                 heard.count += 1
         gone.set()
 
+    begun = perf_counter()
     async with anyio.create_task_group() as group:
-        begun = perf_counter()
         for _ in range(lives):
             sender, receiver = anyio.create_memory_object_stream[Hello](CAPACITY)
             gone = anyio.Event()

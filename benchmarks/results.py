@@ -1,0 +1,70 @@
+"""Results: what a run left in its JSON file, as `--into` writes it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TUTORIAL = "FastAPI, the tutorial"
+"""The 1.0 of the ratios over the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One figure of one benchmark, with each contender's ratio and median."""
+
+    benchmark: str
+    name: str
+    unit: str
+    lower_is_better: bool
+    ratios: Mapping[str, float]
+    medians: Mapping[str, float]
+    curve: str = ""
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All of them, and the versions they were taken with."""
+
+    figures: tuple[Result, ...]
+    versions: Mapping[str, str]
+    rounds: Mapping[str, int]
+    """How many, by benchmark."""
+
+    def of(self, benchmark: str) -> Iterator[Result]:
+        """The figures of one benchmark that are no points of a curve."""
+        return (each for each in self.figures if each.benchmark == benchmark and not each.curve)
+
+    def curves(self) -> dict[str, list[Result]]:
+        """The points of each curve, in order."""
+        found: dict[str, list[Result]] = {}
+        for each in self.figures:
+            if each.curve:
+                found.setdefault(each.curve, []).append(each)
+        return found
+
+
+def load(path: Path) -> Results:
+    """Read the file; raises OSError, or ValueError and KeyError for what no run has written."""
+    runs: dict[str, Any] = json.loads(path.read_text())
+    versions: dict[str, str] = {}
+    for run in runs.values():
+        versions.update(run["versions"])
+    figures = [_result(name, figure) for name, run in runs.items() for figure in run["figures"]]
+    return Results(tuple(figures), versions, {name: run["rounds"] for name, run in runs.items()})
+
+
+def _result(benchmark: str, figure: dict[str, Any]) -> Result:
+    standings: dict[str, dict[str, Any]] = figure["contenders"]
+    return Result(
+        benchmark,
+        figure["name"],
+        figure["unit"],
+        figure["lower_is_better"],
+        {name: each["ratio"] for name, each in standings.items() if each["ratio"] is not None},
+        {name: each["median"] for name, each in standings.items()},
+        figure.get("curve", ""),
+        figure.get("at", 0),
+    )
