@@ -14,27 +14,27 @@ test: .venv/dev ## all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/dev ## format, lint and types
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-bench: .venv/dev ## all benchmarks
-	for name in mailbox ask spawn echo fanout stall memory; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+bench: .venv/bench ## all benchmarks beside the peers, the chart, and the README's table: 20 minutes
+	$(BIN)/python -m benchmarks.suite
 
 soak: .venv/dev ## two minutes under each of uvicorn's WebSocket protocols; see benchmarks/soak
 	for ws in websockets-sansio wsproto; do $(BIN)/python -m benchmarks.soak --ws $$ws || exit 1; done
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
-
 .venv/demo: requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && touch $@
-
 .venv/dev: requirements-dev.txt pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && touch $@ .venv/demo
+.venv/bench: requirements-bench.txt .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt && touch $@
 
 lock: ## pin what pyproject.toml names (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra server -o requirements.txt pyproject.toml
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra bench -c requirements-dev.txt -o requirements-bench.txt pyproject.toml

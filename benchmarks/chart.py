@@ -20,7 +20,7 @@ _MARGIN = 20
 _GAP = 30
 _COLUMNS = 2
 _PANEL = (_WIDTH - 2 * _MARGIN - (_COLUMNS - 1) * _GAP) / _COLUMNS
-_NAMES = 205  # pixels for the names beside the bars
+_NAMES = 222  # pixels for the names beside the bars
 _VALUES = 44  # and for the value after the longest
 _ROW = 19
 _HEAD = 42  # a panel's title, and what is better
@@ -34,7 +34,7 @@ def draw(results: Results) -> str:
     drawing = Drawing("Greenroom beside what one might take instead")
     top: float = _MARGIN
     drawing.text(_MARGIN, top + 10, f"Ratios to: {TUTORIAL} (1.0)", "title")
-    top += 30
+    top += 40
     bars = [each for name in BENCHMARKS for each in results.of(name) if each.ratios]
     top = _grid(drawing, bars, top)
     curves = list(results.curves().items())

@@ -39,8 +39,9 @@ ECHOED = "a message echoed, by connections"
 SIZED = "a text echoed, by its bytes"
 SENDERS = 64
 """Connections that send texts of each size."""
-EARLY = 20
+EARLY = 200
 """Connections before the first whose memory counts: they fill the holes of the heap."""
+_MOST = 10_000  # Greenroom's default for a server
 _SPARE = 128  # open files of other kinds
 
 
@@ -96,9 +97,11 @@ class Trial:
             self._connect(stack, server, connected, EARLY)
             before = self._reading(server)
             for count in self.connections:
-                if not self._room(stack, server, connected, count):
+                total = min(EARLY + count, _MOST)
+                if not self._room(stack, server, connected, total):
                     break
-                figures[_idle(count)] = (self._reading(server) - before) / (count - EARLY) / 1024
+                grown = self._reading(server) - before
+                figures[_idle(count)] = grown / (total - EARLY) / 1024
             for count in self.connections:
                 if _idle(count) in figures:
                     load.keep(connected)
