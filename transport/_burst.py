@@ -57,12 +57,14 @@ class Bursts:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._line: deque[BurstWire] = deque()
+        self._due = False  # whether `_write` is under way, or about to be
 
     def mark(self, wire: "BurstWire") -> None:
         """It has something to send, and does not stand in line."""
-        if not self._line:
-            self._loop.call_soon(self._write)
         self._line.append(wire)
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._write)
 
     def _write(self) -> None:
         line = self._line
@@ -74,6 +76,8 @@ class Bursts:
                 wire.fail(error)
         if line:
             self._loop.call_soon(self._write)
+        else:
+            self._due = False
 
 
 class BurstWire:

@@ -205,12 +205,11 @@ async def test_all_that_is_queued_in_a_turn_goes_out_in_one_write(bursts: Bursts
 @scene
 async def test_a_write_has_a_size_and_each_write_is_a_turn(bursts: Bursts) -> None:
     it = Scene(bursts).open()
-    large = [letter * (BURST // 2) for letter in "abcde"]
+    large = [letter * (BURST // 2) for letter in "abcdefghijk"]
     it.socket.queue(*large)
-    await turns(1)
-    assert it.stream.log == [wire(*large[:2])]
-    await turns()
-    assert it.stream.log == [wire(*large[:2]), wire(*large[2:4]), wire(large[4])]
+    for write in range(1, 7):
+        await turns(1)
+        assert it.stream.log == [wire(*large[i : i + 2]) for i in range(0, 2 * write, 2)]
 
 
 @scene
