@@ -16,6 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.transport.wire_frames import read
+
 IMPLEMENTATIONS = ["websockets-sansio", "wsproto", "transport.fast:WebSocketProtocol"]
 PATIENCE = 20.0
 BUSY = 5.0
@@ -383,6 +385,58 @@ def test_frames_sent_are_received_or_dead_letters(serve: Any, implementation: st
     left = http(server, "/settled")
     assert left["dead_letters"] == {}
     assert left["told"] == left["accounted"]
+
+
+def framed(message: object) -> bytes:
+    """A client's text frame."""
+    payload = json.dumps(message).encode()
+    assert len(payload) < 126
+    return b"\x81" + bytes([0x80 | len(payload)]) + bytes(4) + payload
+
+
+def texts(data: bytes) -> list[Any]:
+    """The server's text frames after its handshake, from JSON."""
+    return [json.loads(it) for code, it, _ in read(data, data.index(b"\r\n\r\n") + 4) if code == 1]
+
+
+def test_what_is_answered_to_who_has_closed_is_a_dead_letter(
+    serve: Any, implementation: str
+) -> None:
+    """Its close comes behind more messages than its actor handles in a turn."""
+    server = serve("applications:app", ws=implementation)
+    count = 3000
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as raw:
+        raw.sendall(handshake(server.port, "/probe?who=leaves"))
+        journal(server, "leaves", 1)
+        says = [framed({"type": "say", "text": str(number)}) for number in range(count)]
+        raw.sendall(b"".join(says) + b"\x88\x82\0\0\0\0" + (4001).to_bytes(2, "big"))
+        data = b""
+        while piece := raw.recv(1 << 18):
+            data += piece
+    assert journal(server, "leaves", 2)[1:] == ["disconnect 4001"]
+    left = http(server, "/settled")
+    assert len(texts(data)) + sum(left["dead_letters"].values()) == count
+    assert left["told"] == left["accounted"]
+
+
+def test_what_waits_behind_answers_to_pings_goes_out_after_them(serve: Any) -> None:
+    """A client that pings and does not read, until the server may write no more; then it reads."""
+    server = serve("applications:app", ws=IMPLEMENTATIONS[-1], ws_ping_interval=0)
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(PATIENCE)
+        raw.connect(("127.0.0.1", server.port))
+        raw.sendall(handshake(server.port, "/probe?who=pings"))
+        journal(server, "pings", 1)
+        ping = b"\x89\xfd" + bytes(4 + 125)
+        for _ in range(100):
+            raw.sendall(ping * 500)
+        raw.sendall(framed({"type": "say", "text": "a"}) + framed({"type": "stop"}))
+        journal(server, "pings", 2)
+        data = b""
+        while b"\x88\x02\x03\xe8" not in data[-4:]:
+            data += raw.recv(1 << 18)
+    assert [each["text"] for each in texts(data)] == ["a", "before"]
 
 
 def test_a_socket_refused_by_an_error_of_the_users_is_a_500(
