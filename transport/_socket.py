@@ -281,6 +281,8 @@ class Socket:
         self._open = True
         self._tell_opened()
         self._wire.open(self)
+        if self.code is not None:
+            return  # it is gone already, behind all that it sent before it was accepted
         if self.outbox.lined:
             self.ready()
         self._beat()

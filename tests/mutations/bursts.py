@@ -134,6 +134,32 @@ MUTANTS = [
         "            pass\n        if self._over",
     ),
     mutant(
+        "kept dependencies are closed when the socket opens",
+        "the ASGI call lasts as long as the socket",
+        Edit(
+            "transport/endpoint.py",
+            "if wire.needs_task or self._keep_dependencies:",
+            "if wire.needs_task:",
+        ),
+        BURST,
+    ),
+    mutant(
+        "the call waits for each socket",
+        "no task waits for a socket",
+        Edit("transport/endpoint.py", "if wire.needs_task or self._keep_dependencies:", "if True:"),
+        BURST,
+    ),
+    mutant(
+        "who is gone already is kept alive",
+        "timers end with the socket",
+        Edit(
+            "transport/_socket.py",
+            "        if self.code is not None:\n            return  # it is",
+            "        if False:\n            return  # it is",
+        ),
+        BURST,
+    ),
+    mutant(
         "a slow reader has as long as one that does not read",
         "what was sent before a close arrives",
         Edit(

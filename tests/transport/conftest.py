@@ -7,7 +7,7 @@ frame in hand when the client goes), this peer decides it exactly.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -167,8 +167,9 @@ class House:
         denial: bool = True,
         headers: tuple[tuple[bytes, bytes], ...] = (),
         client: tuple[str, int] | None = ("127.0.0.1", 1),
+        extensions: Mapping[str, Any] | None = None,
     ) -> Peer:
-        """A peer that has sent its request."""
+        """A peer that has sent its request. `extensions`: of ASGI, besides that for a denial."""
         scope = {
             "type": "websocket",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -183,7 +184,10 @@ class House:
             "server": ("127.0.0.1", 2),
             "subprotocols": list(subprotocols),
             "state": dict(self.state),
-            "extensions": {"websocket.http.response": {}} if denial else {},
+            "extensions": {
+                **({"websocket.http.response": {}} if denial else {}),
+                **(extensions or {}),
+            },
         }
         peer = Peer(self.asgi, scope)
         self.peers.append(peer)

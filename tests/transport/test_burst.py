@@ -1,12 +1,14 @@
 """The wire over our own server: when it writes, waits, goes on and ends, without a socket."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import pytest
 
 from actors import Reason
+from tests.transport.probe import application, say
 from transport import Settings
 from transport._burst import BURST, EXTENSION, ROUND, Bursts, BurstWire
 from transport.codec import Data, Frame, framed
@@ -478,3 +480,64 @@ async def test_cancelled_it_ends_the_connection(bursts: Bursts) -> None:
     assert running.cancelled()
     assert it.stream.log == ["abort"]
     assert it.socket.told == [("gone", 1006)]
+
+
+def attached(stream: Stream) -> dict[str, Any]:
+    return {EXTENSION: {"attach": stream.attach}}
+
+
+def test_the_call_ends_once_it_is_open_and_the_socket_lives_on(house: Any, probe: Any) -> None:
+    async def test(house: Any) -> None:
+        stream = Stream()
+        peer = house.dial("/probe", extensions=attached(stream))
+        await peer.open()
+        await peer.task
+        stream.inbound.receive([json.dumps(say("a"))])
+        await house.until(lambda: stream.log)
+        assert stream.log == [wire('{"type":"said","text":"1 a"}')]
+        assert house.sockets.connections == 1
+        stream.end(4001)
+        await house.until(lambda: not house.sockets.connections)
+
+    house(*application(), test)
+    assert ("disconnect", 4001) in probe.journal
+
+
+def test_with_its_dependencies_kept_the_call_lasts_as_long_as_the_actor(
+    house: Any, probe: Any
+) -> None:
+    async def test(house: Any) -> None:
+        stream = Stream()
+        peer = house.dial("/probe", extensions=attached(stream))
+        await peer.open()
+        stream.inbound.receive([json.dumps({"type": "wait"})])
+        await probe.busy.wait()
+        stream.end(1000)
+        await turns()
+        assert not peer.task.done()
+        probe.release.set()
+        await peer.task
+        assert house.sockets.connections == 0
+
+    house(*application(keep_dependencies=True), test)
+
+
+def test_one_that_is_gone_when_it_is_opened_has_no_heart(
+    house: Any, probe: Any, letters: Any
+) -> None:
+    """All that it sent is handled, which may take its time."""
+
+    async def test(house: Any) -> None:
+        stream = Stream()
+        stream.early, stream.open = [json.dumps({"type": "wait"})], False
+        peer = house.dial("/probe", extensions=attached(stream))
+        await peer.open()
+        await probe.busy.wait()
+        await asyncio.sleep(0.1)  # ten beats
+        probe.release.set()
+        await house.until(lambda: not house.sockets.connections)
+        assert [letter.message.text for letter in letters.letters] == ["released"]
+        assert stream.log == []
+
+    house(*application(heartbeat=0.01, instruments=[letters]), test)
+    assert ("disconnect", 1001) in probe.journal
