@@ -22,7 +22,7 @@ bench: .venv/bench ## all benchmarks beside the peers, the chart, and the README
 	$(BIN)/python -m benchmarks.suite
 
 soak: .venv/dev ## two minutes under each of uvicorn's WebSocket protocols; see benchmarks/soak
-	for ws in websockets-sansio wsproto; do $(BIN)/python -m benchmarks.soak --ws $$ws || exit 1; done
+	for ws in websockets-sansio wsproto transport.fast:WebSocketProtocol; do $(BIN)/python -m benchmarks.soak --ws $$ws || exit 1; done
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -8,7 +8,7 @@ call may end once the socket is open.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from starlette.websockets import WebSocket
 
@@ -116,7 +116,8 @@ class BurstWire:
     def open(self, socket: Served) -> None:
         self._socket = socket
         extension: Mapping[str, Any] = self._websocket.scope["extensions"][EXTENSION]
-        self._stream = stream = cast(Stream, extension["attach"](self))
+        stream: Stream = extension["attach"](self)
+        self._stream = stream
         self.peer = find(stream)
         if self._later is not None:
             stream.pause_reading()
