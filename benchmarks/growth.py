@@ -179,7 +179,7 @@ def main(options: Options) -> None:
         sys.exit("benchmarks.growth reads /proc: it needs Linux")
     cores.pin(cores.DRIVER)
     trial = (
-        Trial(MEMBERS[:2], (50, 100), SIZES, 0.05, 2, 0.05)
+        Trial(MEMBERS[:2], (100, 300), SIZES, 0.05, 2, 0.05)
         if options.quick
         else Trial(MEMBERS, CONNECTIONS, SIZES, 0.8, 7, 0.3)
     )
