@@ -94,7 +94,7 @@ def verify(stack: Stack, client: load.Client, window: bytes, texts: Sequence[str
 def main(options: Options) -> None:
     """Measure and print."""
     cores.pin(cores.DRIVER)
-    trial = Trial(16, 0.1, 0.02) if options.quick else Trial(64, 1.5, 0.3)
+    trial = Trial(16, 0.1, 0.02) if options.quick else Trial(64, 1.0, 0.2)
     trial.notes.append(f"{trial.connections} connections")
     stacks = present([ALL[0], DUALS, *ALL[1:]], options, trial.notes)
     show(

@@ -76,7 +76,7 @@ def verify(stack: Stack, members: list[load.Client]) -> bytes:
 def main(options: Options) -> None:
     """Measure and print."""
     cores.pin(cores.DRIVER)
-    trial = Trial(100, 0.1, 3) if options.quick else Trial(MEMBERS, 2.0, 25)
+    trial = Trial(100, 0.1, 3) if options.quick else Trial(MEMBERS, 1.5, 15)
     trial.notes.append(f"a room of {trial.members}, the publisher among them")
     stacks = present(ALL, options, trial.notes)
     show(

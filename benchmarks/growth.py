@@ -55,6 +55,7 @@ class Trial:
     seconds: float
     lone: int
     settle: float
+    early: int = EARLY
     notes: list[str] = field(default_factory=list[str])
 
     def figures(self) -> list[Figure]:
@@ -94,14 +95,14 @@ class Trial:
         ):
             # The reading comes before the echo: what an idle connection keeps of earlier messages
             # is not what it costs.
-            self._connect(stack, server, connected, EARLY)
+            self._connect(stack, server, connected, self.early)
             before = self._reading(server)
             for count in self.connections:
-                total = min(EARLY + count, _MOST)
+                total = min(self.early + count, _MOST)
                 if not self._room(stack, server, connected, total):
                     break
                 grown = self._reading(server) - before
-                figures[_idle(count)] = grown / (total - EARLY) / 1024
+                figures[_idle(count)] = grown / (total - self.early) / 1024
             for count in self.connections:
                 if _idle(count) in figures:
                     load.keep(connected)
@@ -179,7 +180,7 @@ def main(options: Options) -> None:
         sys.exit("benchmarks.growth reads /proc: it needs Linux")
     cores.pin(cores.DRIVER)
     trial = (
-        Trial(MEMBERS[:2], (100, 300), SIZES, 0.05, 2, 0.05)
+        Trial(MEMBERS[:2], (100, 200), SIZES, 0.05, 2, 0.05, early=20)
         if options.quick
         else Trial(MEMBERS, CONNECTIONS, SIZES, 0.8, 7, 0.3)
     )

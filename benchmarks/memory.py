@@ -69,4 +69,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(parse("memory", __doc__))
+    main(parse("memory", __doc__, rounds=3))
