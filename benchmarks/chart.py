@@ -37,7 +37,7 @@ def draw(results: Results) -> str:
     top: float = _MARGIN
     drawing.text(_MARGIN, top + 10, f"Ratios to: {TUTORIAL} (1.0)", "title")
     top += 40
-    bars = [each for name in BENCHMARKS for each in results.of(name) if each.name not in PASSED_BY]
+    bars = [each for name in BENCHMARKS for each in results.of(name) if _shown(each)]
     top = _grid(drawing, bars, top)
     curves = list(results.curves().items())
     if curves:
@@ -59,6 +59,10 @@ def kind(contender: str, first: str = TUTORIAL) -> str:
     if contender.startswith("greenroom"):
         return "c2" if "plain" in contender else "c3"
     return "c0" if contender == first else "c1"
+
+
+def _shown(figure: Result) -> bool:
+    return bool(figure.ratios) and figure.name not in PASSED_BY
 
 
 def _grid(drawing: Drawing, bars: Sequence[Result], top: float) -> float:

@@ -45,7 +45,7 @@ def _rows(figures: list[Result]) -> Iterator[str]:
     yield "|---|" + "---|" * len(figures)
     names = list(dict.fromkeys(name for each in figures for name in each.ratios))
     for name in names:
-        yield f"| {name} | " + " | ".join(_cell(each, name) for each in figures) + " |"
+        yield "".join([f"| {name} ", *(f"|{_cell(each, name)} " for each in figures), "|"])
 
 
 def _head(figure: Result) -> str:
@@ -57,8 +57,8 @@ def _cell(figure: Result, name: str) -> str:
     if ratio is None:
         return ""
     if name == next(iter(figure.ratios)):
-        return f"1 ({_short(figure.medians[name])} {figure.unit})"
-    return _short(ratio)
+        return f" 1 ({_short(figure.medians[name])} {figure.unit})"
+    return f" {_short(ratio)}"
 
 
 def _short(value: float) -> str:

@@ -119,4 +119,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(parse("latency", __doc__))
+    main(parse("latency", __doc__, rounds=3))

@@ -237,6 +237,10 @@ def sample(tmp_path: Path) -> Path:
     report.put(run("echo", Figure("one in flight", "messages/s")), path)
     report.put(run("memory", Figure("an idle connection", "KiB", lower_is_better=True)), path)
     report.put(run("ask", Figure("in process", "asks/s")), path)
+    (passed_by,) = chart.PASSED_BY
+    empty = Outcome(Figure("nobody can", "ms"), [Standing("Peer & <Sons>", [1.0], None)])
+    latency = [outcome(Figure(passed_by, "ms", lower_is_better=True)), empty]
+    report.put(report.as_json("latency", FULL, latency, []), path)
     points = [Figure(f"with {at}", "µs", True, "by members", at) for at in (10, 1000, 5000)]
     report.put(run("growth", *points), path)
     return path
@@ -297,11 +301,12 @@ def test_the_table_has_every_contender(sample: Path) -> None:
     text = digest.digest(results.load(sample))
     wire, process, about = text.split("\n\n")
     assert wire.splitlines() == [
-        "| | `echo`: one in flight | `memory`: an idle connection ↓ |",
-        "|---|---|---|",
-        f"| {results.TUTORIAL} | 1 (10 messages/s) | 1 (10 KiB) |",
-        "| Peer & <Sons> | 0.25 | 0.25 |",
-        "| greenroom, its own protocol | 12 | 12 |",
+        "| | `echo`: one in flight | `latency`: half of the answers within ↓ "
+        "| `latency`: nobody can | `memory`: an idle connection ↓ |",
+        "|---|---|---|---|---|",
+        f"| {results.TUTORIAL} | 1 (10 messages/s) | 1 (10 ms) | | 1 (10 KiB) |",
+        "| Peer & <Sons> | 0.25 | 0.25 | | 0.25 |",
+        "| greenroom, its own protocol | 12 | 12 | | 12 |",
     ]
     assert process.splitlines()[0] == "| | `ask`: in process |"
     assert about.startswith("Medians of 1 round")
