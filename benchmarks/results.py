@@ -1,7 +1,7 @@
 """Results: what a run left in its JSON file, as `--into` writes it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ class Results:
     rounds: Mapping[str, int]
     """How many, by benchmark."""
 
-    def of(self, benchmark: str) -> Iterator[Result]:
-        """The figures of one benchmark that are no points of a curve."""
-        return (each for each in self.figures if each.benchmark == benchmark and not each.curve)
+    def of(self, benchmark: str) -> list[Result]:
+        """The figures of one benchmark."""
+        return [each for each in self.figures if each.benchmark == benchmark]
 
     def curves(self) -> dict[str, list[Result]]:
         """The points of each curve, in order."""
