@@ -95,9 +95,9 @@ class Settings:
     tell_missed: bool = False
     """Whether the client gets a `missed` frame with their `count` where frames were dropped."""
     send_timeout: float = 10.0
-    """How long one frame may take to be sent before the connection is aborted; `transport.fast`: how
-    long what waits may make no progress. On Linux also, once all is sent, how long the client's
-    system may take none of it: seen after twice that at most."""
+    """How long one frame may take to be sent before the connection is aborted; under our own
+    protocol, how long what waits may make no progress. On Linux also, once all is sent, how long
+    the client's system may take none of it: seen after twice that at most."""
     idle_timeout: float | None = None
     """Close with 4408 a client from which no frame has come for so long (and up to a quarter
     more); `None` for never. A ping's answer does not count, as no application sees it."""
