@@ -9,6 +9,7 @@ import asyncio
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
+from contextvars import copy_context
 from typing import Any
 
 from tests.transport.wire_frames import BINARY, TEXT, read
@@ -31,6 +32,9 @@ class Bursting:
         self._after = after
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
         stream = Stream(receive, send)
         extensions = {**scope["extensions"], EXTENSION: {"attach": stream.attach}}
         await self._app({**scope, "extensions": extensions}, receive, send)
@@ -48,6 +52,7 @@ class Stream:
         self.__wrapped__ = send  # by which the connection beneath is found, if there is one
         self._receive = receive
         self._send = send
+        self._context = copy_context()  # the application's, whose `send` it is
         self._queue: deque[Event] = deque()  # to be sent
         self._sending: asyncio.Future[None] | None = None  # of a send that has to wait
         self._reader: asyncio.Future[None] | None = None
@@ -147,7 +152,8 @@ class Stream:
         """Send what is queued, as far as that goes at once."""
         while self._queue and self._sending is None:
             try:
-                waits, _ = begin(self._send(self._queue.popleft()))
+                sending = self._send(self._queue.popleft())
+                waits, _ = self._context.run(begin, sending)
             except _TOO_LATE as error:
                 self._break()
                 _too_late(error)  # raises what is no sign of a lost connection

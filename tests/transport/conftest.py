@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 import structlog
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from actors import ActorSystem, DeadLetter, Instrument
 from tests.transport.bursting import Bursting
 from tests.transport.probe import Probe
 from transport import Sockets
+from transport.testing import TestServer
 
 PATIENCE = 20.0
 """Seconds anything may take before a test fails."""
@@ -245,18 +247,41 @@ def _runner(wire: str) -> Run:
 
 
 @pytest.fixture(params=["plain", "bursts"])
-def house(request: pytest.FixtureRequest) -> Run:
+def wire(request: pytest.FixtureRequest) -> str:
+    """What the server offers: plain ASGI, or bursts as well. Each test runs over both."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def house(wire: str) -> Run:
     """Run `test(house)` with the application open; fails if that takes more than `PATIENCE`.
 
-    At the end every peer goes, and the system's counts must add up. Each test runs over both wires.
+    At the end every peer goes, and the system's counts must add up.
     """
-    return _runner(request.param)
+    return _runner(wire)
 
 
 @pytest.fixture
 def plain_house() -> Run:
     """The same over plain ASGI alone: for what is only true of that, which the test says."""
     return _runner("plain")
+
+
+@pytest.fixture
+def both_wires(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starlette's `TestClient` and our `TestServer` serve applications of FastAPI over either."""
+    if wire == "plain":
+        return
+    for kind in (TestClient, TestServer):
+
+        def served(
+            self: Any, app: Any, *args: Any, start: Any = kind.__init__, **options: Any
+        ) -> None:
+            app = Bursting(app, _actor_ended) if isinstance(app, FastAPI) else app
+            start(self, app, *args, **options)
+
+        monkeypatch.setattr(kind, "__init__", served)
 
 
 async def _bounded(work: Coroutine[Any, Any, None]) -> None:

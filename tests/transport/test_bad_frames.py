@@ -15,6 +15,8 @@ from tests.transport.asgi import run
 from transport import Codec, ErrorFrame, Json, MessagePack
 from transport.testing import Client, TestServer
 
+pytestmark = pytest.mark.usefixtures("both_wires")
+
 DEEP = 15_000
 
 

@@ -15,6 +15,8 @@ from tests.transport.talk import Chat, Leave, Said, Say, application
 from transport import CurrentSystem, ErrorFrame, MessagePack, Raw, Reply, Sockets, Text
 from transport.testing import Denied, TestServer
 
+pytestmark = pytest.mark.usefixtures("both_wires")
+
 
 def test_messages_go_there_and_back_in_the_tests_own_loop() -> None:
     async def test() -> None:

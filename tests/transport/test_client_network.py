@@ -11,6 +11,8 @@ from tests.transport.talk import Chat, Said, Say, application
 from transport import SlowClient
 from transport.testing import ClientDisconnected, TestServer
 
+pytestmark = pytest.mark.usefixtures("both_wires")
+
 
 def test_a_stalled_client_fills_its_window_and_then_sends_wait() -> None:
     log: list[int] = []

@@ -12,6 +12,8 @@ from transport import ErrorFrame, Heartbeat
 from transport._peer import Peer
 from transport.testing import TestServer
 
+pytestmark = pytest.mark.usefixtures("both_wires")
+
 
 def test_an_hour_of_heartbeats_takes_no_time() -> None:
     async def test() -> None:

@@ -2,12 +2,15 @@
 
 import threading
 
+import pytest
 import structlog
 from fastapi.testclient import TestClient
 
 from actors import ActorSystem
 from tests.transport.chat import Said, Size, application
 from transport import Connection, CurrentSystem, running_system
+
+pytestmark = pytest.mark.usefixtures("both_wires")
 
 
 def test_http_routes_tell_ask_and_publish() -> None:

@@ -12,6 +12,8 @@ from starlette.websockets import WebSocket
 from actors import HandlerError, Message, receive
 from transport import Connection, Sockets
 
+pytestmark = pytest.mark.usefixtures("both_wires")
+
 
 class Ask(Message):
     pass

@@ -16,6 +16,8 @@ from tests.transport.probe import Probe, Said, said
 from tests.transport.probe import application as probe_application
 from transport import Connection, Sockets
 
+pytestmark = pytest.mark.usefixtures("both_wires")
+
 
 def test_the_sketch_of_the_product() -> None:
     app, _ = application()
@@ -28,9 +30,7 @@ def test_the_sketch_of_the_product() -> None:
                 assert socket.receive_json() == {"type": "said", "who": "bob", "text": "hello"}
 
 
-def test_the_wire_is_the_fastest_that_the_server_offers(
-    house: Any, probe: Any, request: pytest.FixtureRequest
-) -> None:
+def test_the_wire_is_the_fastest_that_the_server_offers(house: Any, probe: Any, wire: str) -> None:
     class Wired(Probe):
         async def on_connect(self) -> None:
             assert self.__socket__ is not None
@@ -39,7 +39,7 @@ def test_the_wire_is_the_fastest_that_the_server_offers(
     async def test(house: Any) -> None:
         peer = await house.connect("/probe")
         expected = {"plain": "PlainWire", "bursts": "BurstWire"}
-        assert await peer.receive() == said(expected[request.node.callspec.params["house"]])
+        assert await peer.receive() == said(expected[wire])
 
     house(*probe_application(Wired), test)
 

@@ -13,6 +13,8 @@ from actors import Actor, receive
 from tests.transport.chat import Chat, Size, application
 from transport import CurrentSystem, LifespanNotRun, Sockets, TransportError
 
+pytestmark = pytest.mark.usefixtures("both_wires")
+
 
 def test_several_test_clients_in_a_row_on_one_application() -> None:
     app, sockets = application()

@@ -20,6 +20,8 @@ from transport import (
     endpoint,
 )
 
+pytestmark = pytest.mark.usefixtures("both_wires")
+
 
 def test_a_router_with_a_prefix() -> None:
     app = FastAPI()
