@@ -1,18 +1,23 @@
 """The benchmarks run, and say what they measured. How fast anything is, is not asked here."""
 
+import base64
 import importlib
 import json
+import select
+import socket
 import subprocess
 import sys
+import threading
+from hashlib import sha1
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import chart, digest, report, results, stacks, suite, talk
+from benchmarks import chart, digest, load, report, results, stacks, suite, talk
 from benchmarks.child import peer
-from benchmarks.frames import BrokenReply, whole_frames
+from benchmarks.frames import PONG, BrokenReply, client_frame, whole_frames
 from benchmarks.latency import percentile
 from benchmarks.load import check_upgrade
 from benchmarks.options import Options, parse
@@ -24,6 +29,7 @@ NAMES = [
     *("mailbox", "ask", "spawn", "echo", "fanout"),
     *("stall", "latency", "connect", "memory", "growth"),
 ]
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 QUICK = Options(rounds=1, quick=True, json=False)
 FULL = Options(rounds=1, quick=False, json=False)
 
@@ -149,7 +155,7 @@ def test_peers_stay_out_of_what_is_quick_unless_they_are_named() -> None:
     here = stacks.Stack("Here", "nowhere", ("json",), peer=True)
     notes: list[str] = []
     assert stacks.present([here], FULL, notes) == [here]
-    assert stacks.present([here], QUICK, notes) == []
+    assert stacks.present([here, stacks.BARE], QUICK, notes) == [stacks.BARE]
     named = parse("echo", None, ["--quick", "--only", "here"])
     assert stacks.present([here, stacks.BARE], named, notes) == [here]
     assert peer("Here", "json:dumps", "json", QUICK, notes) == {}
@@ -201,6 +207,65 @@ def test_an_upgrade_is_checked() -> None:
     ):
         with pytest.raises(BrokenReply):
             check_upgrade(bad, key, "/")
+
+
+class Pinging:
+    """A server of two clients: it answers the first and pings it, and answers the second when the
+    first has answered the ping; and it pings the first once more."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self.once_more = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._listening, self._accepted() as first, self._accepted() as second:
+            self._heard(first)
+            first.sendall(b"\x89\x02hi\x81\x02ok")
+            assert self._heard(first)[0] == PONG
+            self._heard(first)
+            first.sendall(b"\x81\x02ok\x89\x02hi")
+            self._heard(second)
+            assert self._heard(first)[0] == PONG
+            second.sendall(b"\x81\x02ok")
+            assert self.once_more.wait(PATIENCE)
+            first.sendall(b"\x89\x02hi")
+            assert self._heard(first)[0] == PONG
+
+    def _accepted(self) -> socket.socket:
+        connection, _ = self._listening.accept()
+        connection.settimeout(PATIENCE)
+        key = connection.recv(4096).partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
+        accept = base64.b64encode(sha1(key + _GUID).digest())
+        connection.sendall(
+            b"HTTP/1.1 101 Switching\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
+        return connection
+
+    def _heard(self, connection: socket.socket) -> bytes:
+        return connection.recv(8)  # each of the client's frames has that many
+
+    def end(self) -> None:
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+
+def test_clients_answer_pings_and_count_no_message_for_them() -> None:
+    server = Pinging()
+    with load.clients(server.port, 2, "/{}") as connected:
+        first, second = connected
+        frame = client_frame(b"hi")
+        first.socket.sendall(frame)
+        assert first.replies(1) == [b"ok"]
+        pace = load.echo(connected, [frame, frame], 1, 0.0)
+        assert pace.messages == 2
+        assert first.bytes_read + second.bytes_read == 8
+        server.once_more.set()
+        select.select([first.socket], [], [], PATIENCE)
+        load.keep(connected)
+        server.end()
 
 
 def test_whole_frames_of_each_length() -> None:
