@@ -4,7 +4,7 @@ It takes the place of what stands between the two marks, so that no figure there
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .results import Result, Results, load
@@ -17,13 +17,14 @@ IN_PROCESS = ("mailbox", "ask", "spawn")
 
 
 def digest(results: Results) -> str:
-    """Two tables in Markdown: over the wire, in process; a contender a row, a figure a column."""
-    tables = [_table(results, names) for names in (WIRE, IN_PROCESS)]
-    rounds = sorted(
-        {str(results.rounds[name]) for name in (*WIRE, *IN_PROCESS) if name in results.rounds}
-    )
+    """Two tables in Markdown: over the wire, a contender a row; in process, a figure a row."""
+    wire = [each for name in WIRE for each in results.of(name)]
+    process = [each for name in IN_PROCESS for each in results.of(name)]
+    counts = sorted({results.rounds[each.benchmark] for each in (*wire, *process)})
+    rounds = " or ".join(map(str, counts)) + (" round" if counts == [1] else " rounds")
     about = ", ".join(f"{name} {version}" for name, version in results.versions.items())
-    return "\n\n".join([*tables, f"Medians of {' or '.join(rounds)} rounds; {about}."])
+    tables = ["\n".join(_over_the_wire(wire)), "\n".join(_in_process(process))]
+    return "\n\n".join([*tables, f"Medians of {rounds}; {about}."])
 
 
 def put(text: str, readme: Path) -> None:
@@ -35,17 +36,25 @@ def put(text: str, readme: Path) -> None:
     readme.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
-def _table(results: Results, benchmarks: tuple[str, ...]) -> str:
-    figures = [each for name in benchmarks for each in results.of(name)]
-    return "\n".join(_rows(figures))
-
-
-def _rows(figures: list[Result]) -> Iterator[str]:
+def _over_the_wire(figures: Sequence[Result]) -> Iterator[str]:
     yield "| | " + " | ".join(map(_head, figures)) + " |"
     yield "|---|" + "---|" * len(figures)
-    names = list(dict.fromkeys(name for each in figures for name in each.ratios))
-    for name in names:
+    for name in dict.fromkeys(name for each in figures for name in each.ratios):
         yield "".join([f"| {name} ", *(f"|{_cell(each, name)} " for each in figures), "|"])
+
+
+def _in_process(figures: Sequence[Result]) -> Iterator[str]:
+    yield "| | 1 is | beside it | Greenroom |"
+    yield "|---|---|---|---|"
+    for each in figures:
+        first, *others = each.ratios
+        ours = [name for name in others if name.startswith("greenroom")]
+        beside = ", ".join(
+            f"{name}: {_short(each.ratios[name])}" for name in others if name not in ours
+        )
+        one = f"{first}: {_short(each.medians[first])} {each.unit}"
+        figure = ", ".join(_short(each.ratios[name]) for name in ours)
+        yield f"| {_head(each)} | {one} | {beside} | {figure} |"
 
 
 def _head(figure: Result) -> str:

@@ -182,7 +182,7 @@ def main(options: Options) -> None:
     trial = (
         Trial(MEMBERS[:2], (100, 200), SIZES, 0.05, 2, 0.05, early=20)
         if options.quick
-        else Trial(MEMBERS, CONNECTIONS, SIZES, 0.8, 7, 0.3)
+        else Trial(MEMBERS, CONNECTIONS, SIZES, 0.6, 5, 0.3)
     )
     stacks = present(STACKS, options, trial.notes)
     show(
