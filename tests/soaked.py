@@ -4,7 +4,7 @@ from typing import Any
 
 from benchmarks.soak.app import Witness, clerk, fastapi
 
-EVERY = 200
+EVERY = 40
 """Answers, of which one is affected."""
 
 

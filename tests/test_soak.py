@@ -45,7 +45,7 @@ def test_a_short_soak(ws: str) -> None:
     ("fault", "found"), [("losing", "no answer to"), ("repeating", "which is answered already")]
 )
 def test_a_fault_in_a_few_answers_is_found(fault: str, found: str) -> None:
-    code, report = soak("--seconds", "1", "--connections", "40", "--app", f"tests.soaked:{fault}")
+    code, report = soak("--seconds", "2", "--connections", "40", "--app", f"tests.soaked:{fault}")
     assert code == 1
     assert report["count"] >= len(report["differences"]) > 0
     assert any(found in each for each in report["differences"])

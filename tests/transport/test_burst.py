@@ -486,7 +486,9 @@ def attached(stream: Stream) -> dict[str, Any]:
     return {EXTENSION: {"attach": stream.attach}}
 
 
-def test_the_call_ends_once_it_is_open_and_the_socket_lives_on(house: Any, probe: Any) -> None:
+def test_the_call_ends_once_it_is_open_and_the_socket_lives_on(
+    plain_house: Any, probe: Any
+) -> None:
     async def test(house: Any) -> None:
         stream = Stream()
         peer = house.dial("/probe", extensions=attached(stream))
@@ -499,12 +501,12 @@ def test_the_call_ends_once_it_is_open_and_the_socket_lives_on(house: Any, probe
         stream.end(4001)
         await house.until(lambda: not house.sockets.connections)
 
-    house(*application(), test)
+    plain_house(*application(), test)
     assert ("disconnect", 4001) in probe.journal
 
 
 def test_with_its_dependencies_kept_the_call_lasts_as_long_as_the_actor(
-    house: Any, probe: Any
+    plain_house: Any, probe: Any
 ) -> None:
     async def test(house: Any) -> None:
         stream = Stream()
@@ -519,11 +521,11 @@ def test_with_its_dependencies_kept_the_call_lasts_as_long_as_the_actor(
         await peer.task
         assert house.sockets.connections == 0
 
-    house(*application(keep_dependencies=True), test)
+    plain_house(*application(keep_dependencies=True), test)
 
 
 def test_one_that_is_gone_when_it_is_opened_has_no_heart(
-    house: Any, probe: Any, letters: Any
+    plain_house: Any, probe: Any, letters: Any
 ) -> None:
     """All that it sent is handled, which may take its time."""
 
@@ -539,5 +541,5 @@ def test_one_that_is_gone_when_it_is_opened_has_no_heart(
         assert [letter.message.text for letter in letters.letters] == ["released"]
         assert stream.log == []
 
-    house(*application(heartbeat=0.01, instruments=[letters]), test)
+    plain_house(*application(heartbeat=0.01, instruments=[letters]), test)
     assert ("disconnect", 1001) in probe.journal
