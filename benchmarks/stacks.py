@@ -5,7 +5,7 @@ gets without asking, but where the name says otherwise; compression is off for a
 """
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -35,18 +35,18 @@ class Stack:
     alone: bool = False
     """A server of its own, not uvicorn."""
 
-    @contextlib.contextmanager
-    def serving(self, endpoint: str, *, collects: bool = False) -> Generator[Server, None, None]:
+    def serving(
+        self, endpoint: str, *, collects: bool = False
+    ) -> contextlib.AbstractContextManager[Server]:
         """Serve one of its endpoints until the block ends."""
-        with serving(
+        return serving(
             f"{self.apps}:{endpoint}",
             ws=self.ws,
             loop=self.loop,
             http=self.http,
             alone=self.alone,
             collects=collects,
-        ) as server:
-            yield server
+        )
 
     def clients(
         self, server: Server, count: int, path: str = ""

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar, WebSocket, websocket_listener
 from litestar.channels import ChannelsPlugin
 from litestar.channels.backends.memory import MemoryChannelsBackend
+from litestar.params import FromPath
 
 ROOM = "benchmark"
 
@@ -29,7 +30,7 @@ async def _member(socket: WebSocket[Any, Any, Any]) -> AsyncIterator[None]:
 
 
 @websocket_listener("/ws/{client_id:str}", connection_lifespan=_member)
-async def _room(data: dict[str, Any], client_id: str) -> None:
+async def _room(data: dict[str, Any], client_id: FromPath[str]) -> None:
     posted = {
         "type": "posted",
         "client_id": client_id,
