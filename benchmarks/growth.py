@@ -39,7 +39,7 @@ ECHOED = "a message echoed, by connections"
 SIZED = "a text echoed, by its bytes"
 SENDERS = 64
 """Connections that send texts of each size."""
-EARLY = 200
+EARLY = 500
 """Connections before the first whose memory counts: they fill the holes of the heap."""
 _MOST = 10_000  # Greenroom's default for a server
 _SPARE = 128  # open files of other kinds

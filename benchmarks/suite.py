@@ -7,6 +7,7 @@ Options go to each benchmark: `--rounds 1`, say. With `--quick` no file is touch
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from time import monotonic
 
@@ -28,14 +29,15 @@ def run(arguments: list[str]) -> None:
     """Run them all; raises CalledProcessError when one fails, and touches no file then."""
     begun = monotonic()
     keeps = "--quick" not in arguments
-    fresh = RESULTS.with_suffix(".json.new")
-    fresh.unlink(missing_ok=True)
-    for name in NAMES:
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / RESULTS.name
         into = ["--into", str(fresh)] if keeps else []
-        _python(f"benchmarks.{name}", *arguments, *into)
-        print(f"({monotonic() - begun:.0f} s)\n", flush=True)
+        for name in NAMES:
+            _python(f"benchmarks.{name}", *arguments, *into)
+            print(f"({monotonic() - begun:.0f} s)\n", flush=True)
+        if keeps:
+            RESULTS.write_text(fresh.read_text())
     if keeps:
-        fresh.replace(RESULTS)
         _python("benchmarks.chart", str(RESULTS), str(CHART))
         _python("benchmarks.digest", str(RESULTS), str(README))
 
