@@ -95,9 +95,10 @@ class Route:
         }
         self._sessions: dict[tuple[SocketCodec, Settings], tuple[Session, ClientLane]] = {}
 
-    def endpoint(self) -> Callable[..., Awaitable[None]]:
-        """The function that FastAPI calls for each socket."""
-        signature = _signature(self._connection, self.admit)
+    def endpoint(self, *, admits: bool = True) -> Callable[..., Awaitable[None]]:
+        """The function that FastAPI calls for each socket. `admits`: by `admit`, unless the route
+        has that among its own dependencies."""
+        signature = _signature(self._connection, self.admit if admits else None)
         # FastAPI fills in one parameter of this type, so where the class has one, it serves both.
         own = next(name for name, it in signature.parameters.items() if _is_websocket(it))
 
@@ -208,13 +209,14 @@ def _wire_types(connection: type[Connection]) -> list[type]:
 
 
 def _signature(
-    connection: type[Connection], gate: Callable[[WebSocket], AsyncIterator[None]]
+    connection: type[Connection], gate: Callable[[WebSocket], AsyncIterator[None]] | None
 ) -> inspect.Signature:
     """What FastAPI is to fill in: the gate, which runs first, what `__init__` takes, the socket."""
     kind = inspect.Parameter.KEYWORD_ONLY
-    admitted = Annotated[None, Depends(gate)]
-    first = inspect.Parameter(_GATE, kind, annotation=admitted)
-    parameters = [first, *_init_parameters(connection)]
+    parameters = _init_parameters(connection)
+    if gate is not None:
+        admitted = Annotated[None, Depends(gate)]
+        parameters.insert(0, inspect.Parameter(_GATE, kind, annotation=admitted))
     if not any(map(_is_websocket, parameters)):
         parameters.append(inspect.Parameter(_WEBSOCKET, kind, annotation=WebSocket))
     return inspect.Signature(parameters)

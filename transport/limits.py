@@ -4,6 +4,7 @@ A `Meter` is one client's buckets, a `Headcount` that of all connections of a se
 that of one connection's crashes.
 """
 
+import functools
 import ipaddress
 import math
 from bisect import bisect_right
@@ -184,9 +185,11 @@ def client_of(address: tuple[str, int] | None) -> str | None:
     `address`: as in an ASGI scope. An IPv6 address stands for its /64, which is what one
     subscriber gets; one that a proxy made up stands for itself. On a unix socket there is none.
     """
-    if not address:
-        return None
-    text = address[0]
+    return _client_at(address[0]) if address else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _client_at(text: str) -> str:
     try:
         found = ipaddress.ip_address(text)
     except ValueError:

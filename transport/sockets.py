@@ -145,7 +145,7 @@ class Sockets:
         route = Route(connection, name, codec, subprotocols or {}, settings, keep_dependencies)
         (router or self._app.router).add_api_websocket_route(
             path,
-            route.endpoint(),
+            route.endpoint(admits=False),
             name=connection.__name__,
             dependencies=[Depends(route.admit), *dependencies],
         )
