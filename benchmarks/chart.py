@@ -5,12 +5,10 @@ scale, so that twice as much and half as much are as far from the line at 1. Bel
 of `growth`, both scales logarithmic.
 """
 
-import argparse
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
-from .results import TUTORIAL, Result, Results, load
+from .results import TUTORIAL, Result, Results, files, load, short
 from .svg import Drawing
 
 BENCHMARKS = ("echo", "fanout", "latency", "connect", "memory")
@@ -100,7 +98,7 @@ def _bars(drawing: Drawing, result: Result, left: float, top: float) -> None:
         drawing.bar(x1, y + 1, max(x2 - x1, 1.0), _ROW - 6, kind(name))
         after = ratio >= 1.0
         x = x2 + 4 if after else x1 - 4
-        drawing.text(x, y + 11, _short(ratio), "faint", "start" if after else "end")
+        drawing.text(x, y + 11, short(ratio), "faint", "start" if after else "end")
 
 
 def _legend(drawing: Drawing, points: Sequence[Result], top: float) -> float:
@@ -134,7 +132,7 @@ def _curves(drawing: Drawing, name: str, points: Sequence[Result], left: float, 
 
     for tick in _between(low, high):
         drawing.line(start, up(tick), start + width, up(tick), "grid")
-        drawing.text(start - 6, up(tick) + 4, _short(tick), "faint", "end")
+        drawing.text(start - 6, up(tick) + 4, short(tick), "faint", "end")
     for point in points:
         drawing.text(across(point.at), top + _CURVE + 16, f"{point.at:,}", "faint", "middle")
     for contender in points[0].medians:
@@ -156,10 +154,6 @@ def _between(low: float, high: float) -> list[float]:
     return [tick for tick in ticks if low <= tick <= high]
 
 
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
-
-
 def _wrapped(text: str, width: int) -> list[str]:
     lines = [""]
     for word in text.split(", "):
@@ -169,18 +163,6 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line; exits on a wrong one."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.chart",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("results", type=Path)
-    parser.add_argument("chart", type=Path)
-    return parser.parse_args(arguments)
-
-
 if __name__ == "__main__":
-    given = parse()
-    given.chart.write_text(draw(load(given.results)))
+    results, chart = files("chart", __doc__)
+    chart.write_text(draw(load(results)))

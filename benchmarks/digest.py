@@ -3,11 +3,10 @@
 It takes the place of what stands between the two marks, so that no figure there is written by hand.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .results import Result, Results, load
+from .results import Result, Results, files, load, short
 
 BEGIN = "<!-- from the last run of `make bench` -->"
 END = "<!-- to here -->"
@@ -50,10 +49,10 @@ def _in_process(figures: Sequence[Result]) -> Iterator[str]:
         first, *others = each.ratios
         ours = [name for name in others if name.startswith("greenroom")]
         beside = ", ".join(
-            f"{name}: {_short(each.ratios[name])}" for name in others if name not in ours
+            f"{name}: {short(each.ratios[name])}" for name in others if name not in ours
         )
-        one = f"{first}: {_short(each.medians[first])} {each.unit}"
-        figure = ", ".join(_short(each.ratios[name]) for name in ours)
+        one = f"{first}: {short(each.medians[first])} {each.unit}"
+        figure = ", ".join(short(each.ratios[name]) for name in ours)
         yield f"| {_head(each)} | {one} | {beside} | {figure} |"
 
 
@@ -66,26 +65,10 @@ def _cell(figure: Result, name: str) -> str:
     if ratio is None:
         return ""
     if name == next(iter(figure.ratios)):
-        return f" 1 ({_short(figure.medians[name])} {figure.unit})"
-    return f" {_short(ratio)}"
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
-
-
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line; exits on a wrong one."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.digest",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("results", type=Path)
-    parser.add_argument("readme", type=Path)
-    return parser.parse_args(arguments)
+        return f" 1 ({short(figure.medians[name])} {figure.unit})"
+    return f" {short(ratio)}"
 
 
 if __name__ == "__main__":
-    given = parse()
-    put(digest(load(given.results)), given.readme)
+    results, readme = files("digest", __doc__)
+    put(digest(load(results)), readme)

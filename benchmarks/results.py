@@ -1,5 +1,6 @@
 """Results: what a run left in its JSON file, as `--into` writes it."""
 
+import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,25 @@ def load(path: Path) -> Results:
         versions.update(run["versions"])
     figures = [_result(name, figure) for name, run in runs.items() for figure in run["figures"]]
     return Results(tuple(figures), versions, {name: run["rounds"] for name, run in runs.items()})
+
+
+def short(value: float) -> str:
+    """As one reads it: two digits, or whole from a hundred on."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def files(program: str, description: str | None) -> tuple[Path, Path]:
+    """The command line of a program that turns the results into another file: the paths of both.
+    Exits on a wrong one."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{program}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("results", type=Path)
+    parser.add_argument("into", type=Path)
+    given = parser.parse_args()
+    return given.results, given.into
 
 
 def _result(benchmark: str, figure: dict[str, Any]) -> Result:
