@@ -11,24 +11,26 @@ PING = 0x9
 PONG = 0xA
 
 _FIN = 0x80
-_SHORT = 126
+SHORT = 126
+"""Bytes of a payload from which on its frame has a longer head."""
 _LONG = 1 << 16
-_REASON = 123
+REASON = 123
 """Bytes of a reason that fit beside the code: a control frame has 125 at most."""
 
 _medium = struct.Struct("!BBH").pack
 _large = struct.Struct("!BBQ").pack
-_heads = {
-    opcode: tuple(bytes((_FIN | opcode, size)) for size in range(_SHORT))
+HEADS = {
+    opcode: tuple(bytes((_FIN | opcode, size)) for size in range(SHORT))
     for opcode in (TEXT, BINARY, CLOSE, PING, PONG)
 }
+"""What goes before a payload of fewer bytes than that, by opcode and size."""
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
     """One whole frame. A control frame's payload has 125 bytes at most: not checked here."""
     size = len(payload)
-    if size < _SHORT:
-        return _heads[opcode][size] + payload
+    if size < SHORT:
+        return HEADS[opcode][size] + payload
     if size < _LONG:
         return _medium(_FIN | opcode, 126, size) + payload
     return _large(_FIN | opcode, 127, size) + payload
@@ -52,8 +54,12 @@ def close(code: int, reason: str = "") -> bytes:
         return frame(CLOSE, b"")
     if not may_be_sent(code):
         raise ValueError(f"{code} is no close code that may be sent")
-    cut = reason.encode()[:_REASON].decode(errors="ignore")
-    return frame(CLOSE, code.to_bytes(2, "big") + cut.encode())
+    return frame(CLOSE, code.to_bytes(2, "big") + cut(reason.encode()).encode())
+
+
+def cut(reason: bytes) -> str:
+    """As much of a reason as a close takes, cut between characters."""
+    return reason[:REASON].decode(errors="ignore")
 
 
 def may_be_sent(code: int) -> bool:

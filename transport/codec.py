@@ -13,12 +13,10 @@ import msgspec
 
 from actors import Envelope, Message, Request
 
-from ._frames import BINARY, TEXT, frame
+from ._frames import BINARY, HEADS, SHORT, TEXT, frame
 from .depth import json_is_deeper, messagepack_is_deeper
 from .exceptions import BadFrame, CodecError
 
-_SHORT = 126
-"""Bytes of a payload from which on its frame has a longer head."""
 Data: TypeAlias = str | bytes
 Decode: TypeAlias = Callable[[Any], object]
 
@@ -109,7 +107,7 @@ class Frame(msgspec.Struct, eq=False):
         return wire
 
 
-_HEADS = [[frame(kind, bytes(size))[:2] for size in range(_SHORT)] for kind in (BINARY, TEXT)]
+_TEXT_HEADS, _BINARY_HEADS = HEADS[TEXT], HEADS[BINARY]
 
 
 def on_the_wire(burst: Sequence[Frame]) -> bytes:
@@ -119,8 +117,8 @@ def on_the_wire(burst: Sequence[Frame]) -> bytes:
         wire = each._wire
         if wire is not None:
             parts.append(wire)
-        elif each.size < _SHORT:  # two parts are sooner joined than put together by themselves
-            parts.append(_HEADS[each.text][each.size])
+        elif each.size < SHORT:  # two parts are sooner joined than put together by themselves
+            parts.append((_TEXT_HEADS if each.text else _BINARY_HEADS)[each.size])
             parts.append(each.payload)
         else:
             parts.append(each.wire)

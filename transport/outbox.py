@@ -10,11 +10,10 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from actors import Reason, Told
 
+from ._frames import cut
 from .codec import Frame, Missed
 from .exceptions import CloseCode
 from .settings import Settings, SlowClient
-
-_REASON_BYTES = 123
 
 
 class Close(NamedTuple):
@@ -26,8 +25,8 @@ class Close(NamedTuple):
     @classmethod
     def cut(cls, code: int, reason: str) -> "Close":
         """With as much of the reason as a close frame takes."""
-        text = reason.encode(errors="replace")  # a lone surrogate has no bytes, and is no reason
-        return cls(code, text[:_REASON_BYTES].decode(errors="ignore"))
+        # A lone surrogate has no bytes, and is no reason.
+        return cls(code, cut(reason.encode(errors="replace")))
 
 
 class Owner(Protocol):

@@ -107,8 +107,8 @@ MUTANTS = [
         "a reason is cut within a character",
         "a reason is text",
         "../_frames",
-        'reason.encode()[:_REASON].decode(errors="ignore")',
-        "reason[:_REASON]",
+        'reason[:REASON].decode(errors="ignore")',
+        "reason.decode()[:_REASON]",
         ASGI,
     ),
     broken(

@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.types import Message
 
+from .._frames import REASON
 from ..codec import Data
 from ..exceptions import CloseCode
 from ..outbox import Close
@@ -18,7 +19,6 @@ from ._handshake import Accepted, Denied
 from ._line import Address, Item, Line
 
 _CODES = frozenset(CloseCode) - {CloseCode.NO_STATUS, CloseCode.ABNORMAL} | {1010, 1014}
-_REASON_BYTES = 123
 
 
 class ClientDisconnected(OSError):
@@ -185,8 +185,8 @@ def _disconnect(close: Close) -> Message:
 def _check(close: Close) -> None:
     if close.code not in _CODES and not 3000 <= close.code <= 4999:
         raise RuntimeError(f"A server may not close with {close.code}.")
-    if len(close.reason.encode()) > _REASON_BYTES:
-        raise RuntimeError(f"A close frame's reason may have {_REASON_BYTES} bytes.")
+    if len(close.reason.encode()) > REASON:
+        raise RuntimeError(f"A close frame's reason may have {REASON} bytes.")
 
 
 def _on_the_wire(size: int) -> int:
