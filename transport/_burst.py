@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from starlette.websockets import WebSocket
 
-from ._peer import Peer, find
+from ._peer import Peer
 from .codec import Data, on_the_wire
 from .outbox import Close
 from .wire import Served, accept
@@ -28,6 +28,11 @@ ROUND = 256
 
 class Stream(Protocol):
     """An open WebSocket, as the server has it."""
+
+    @property
+    def peer(self) -> Peer | None:
+        """The connection beneath, if it can be reached."""
+        ...
 
     @property
     def open(self) -> bool:
@@ -118,7 +123,7 @@ class BurstWire:
         extension: Mapping[str, Any] = self._websocket.scope["extensions"][EXTENSION]
         stream: Stream = extension["attach"](self)
         self._stream = stream
-        self.peer = find(stream)
+        self.peer = stream.peer
         if self._later is not None:
             stream.pause_reading()
 

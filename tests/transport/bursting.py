@@ -49,7 +49,7 @@ class Stream:
     def __init__(self, receive: Receive, send: Send) -> None:
         self.inbound: Any = None
         self.sent = 0
-        self.__wrapped__ = send  # by which the connection beneath is found, if there is one
+        self.peer = find(send)
         self._receive = receive
         self._send = send
         self._context = copy_context()  # the application's, whose `send` it is
@@ -104,9 +104,8 @@ class Stream:
         self._tell(code, reason)
 
     def abort(self) -> None:
-        peer = find(self._send)
-        if peer is not None:
-            peer.abort()
+        if self.peer is not None:
+            self.peer.abort()
         self._end(CloseCode.ABNORMAL, "")
 
     def pause_reading(self) -> None:

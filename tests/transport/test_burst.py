@@ -24,6 +24,7 @@ class Stream:
     def __init__(self) -> None:
         self.log: list[object] = []
         self.open = True
+        self.peer = None
         self.writing_paused = False
         self.sent = 0
         self.room = 1000

@@ -17,12 +17,12 @@ class Line:
 
     __slots__ = (
         "_loop",
-        "_peer",
         "_seen",
         "_strictly",
         "_timer",
         "_written",
         "finished",
+        "peer",
         "reading_paused",
         "transport",
         "writing_paused",
@@ -31,7 +31,7 @@ class Line:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.transport = transport
         self._loop = loop
-        self._peer = Peer(transport)
+        self.peer = Peer(transport)
         self._timer: asyncio.TimerHandle | None = None
         self._seen = 0  # how far it had got when that was set
         self._strictly = False
@@ -58,12 +58,12 @@ class Line:
         Bytes that the system has taken, and those that the peer's has: the former are no sign for
         long, since a system takes nothing until a third of its buffer is free.
         """
-        return self._written - self._peer.unsent + (self.taken or 0)
+        return self._written - self.peer.unsent + (self.taken or 0)
 
     @property
     def taken(self) -> int | None:
         """See `Peer.taken`."""
-        return self._peer.taken
+        return self.peer.taken
 
     def pause_reading(self) -> None:
         if not self.reading_paused and not self.finished and not self.transport.is_closing():
@@ -90,7 +90,7 @@ class Line:
 
     def _give_up(self, seconds: float) -> None:
         self._timer = None
-        waits = self._peer.unsent or self.taken is not None
+        waits = self.peer.unsent or self.taken is not None
         if waits and self.sent != self._seen and not self._strictly:
             self.expect(seconds)
         else:
@@ -130,7 +130,7 @@ class Line:
     def abort(self) -> None:
         """End it now; what is unsent is lost. Twice is fine."""
         self.finished = True
-        self._peer.abort()
+        self.peer.abort()
 
     def lost(self) -> None:
         """It is no more."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .. import _frames as frames
+from .._peer import Peer
 from ..exceptions import CloseCode
 from .keepalive import Keepalive
 from .line import PATIENCE, Line
@@ -91,11 +92,6 @@ class Stream:
         return not self._told and not self._line.transport.is_closing()
 
     @property
-    def writing_paused(self) -> bool:
-        """Between `pause_writing` and `resume_writing`."""
-        return self._line.writing_paused
-
-    @property
     def blocked(self) -> bool:
         """Whether what is written now would wait for more than the transport likes, or go
         nowhere."""
@@ -104,13 +100,13 @@ class Stream:
 
     @property
     def sent(self) -> int:
-        """Bytes that the system has taken so far, about."""
+        """How far what had to wait has got: the same as before means no progress."""
         return self._line.sent
 
     @property
-    def transport(self) -> asyncio.Transport:
-        """asyncio's, or another loop's."""
-        return self._line.transport
+    def peer(self) -> Peer:
+        """The connection beneath."""
+        return self._line.peer
 
     def attach(self, inbound: Inbound) -> None:
         """Have `inbound` take what comes from now on."""
