@@ -6,8 +6,8 @@ all its defaults, which has an actor start and end for each connection.
 
 It is fair in that each connection is verified: the server must accept the key it was sent, answer
 the message with its own text, and answer the close with a close. Who reads the request counts here:
-uvicorn does it by h11, which is what one gets without asking, but where a name says uvloop, and by
-httptools there.
+uvicorn does it by h11, which is what one gets without asking, and by httptools in FastAPI's best
+settings; our own protocol does it itself.
 """
 
 import base64

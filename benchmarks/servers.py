@@ -26,6 +26,9 @@ from .load import allow_files
 
 SANSIO = "websockets-sansio"
 """What `--ws auto` chooses today."""
+FAST = "transport.fast:WebSocketProtocol"
+"""What `greenroom serve` takes."""
+_HTTP = {FAST: "transport.fast:HTTPProtocol"}
 
 _OPENS = {
     "Connection": "Upgrade",
@@ -91,14 +94,15 @@ def serving(
     *,
     ws: str = SANSIO,
     loop: str = "asyncio",
-    http: str = "h11",
+    http: str | None = None,
     alone: bool = False,
     collects: bool = False,
     send_buffer: int = 0,
 ) -> Generator[Server, None, None]:
     """Serve `app` ("module:attribute") by uvicorn until the block ends.
 
-    `alone`: `app` is a server itself, a coroutine function that is given the listening socket.
+    `http`: by default what goes with `ws`. `alone`: `app` is a server itself, a coroutine function
+    that is given the listening socket.
     `send_buffer`: bytes that the kernel keeps of what a client does not read; 0: as it likes.
 
     The socket listens before the process starts, so a client may connect at once; it is served as
@@ -111,7 +115,7 @@ def serving(
             if send_buffer:  # accepted sockets have the same
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
             port = listening.getsockname()[1]
-            config = {"ws": ws, "loop": loop, "http": http}
+            config = {"ws": ws, "loop": loop, "http": http or _HTTP.get(ws, "h11")}
             process = CONTEXT.Process(
                 target=_serve,
                 args=(app, None if alone else config, collects, listening, output.fileno()),

@@ -1,7 +1,8 @@
 """The stacks: each contender's endpoints, the server they run on, and how one talks to them.
 
 All are on uvicorn with its `websockets-sansio` protocol, asyncio's loop and h11, which is what one
-gets without asking, but where the name says otherwise; compression is off for all.
+gets without asking, but where the name says otherwise: our own protocol goes with the `--http` that
+`greenroom serve` has. Compression is off for all.
 """
 
 import contextlib
@@ -12,10 +13,8 @@ from typing import Any
 
 from . import load
 from .options import Options
-from .servers import SANSIO, Server, serving
+from .servers import FAST, SANSIO, Server, serving
 from .talk import DUAL, JSON, SOCKETIO, Talk
-
-FAST = "transport.fast:WebSocketProtocol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Stack:
     talk: Talk = JSON
     ws: str = SANSIO
     loop: str = "asyncio"
-    http: str = "h11"
+    http: str | None = None
     alone: bool = False
     """A server of its own, not uvicorn."""
 
@@ -78,10 +77,10 @@ OURS = Stack("greenroom, its own protocol", "benchmarks.ours", ("picows",), ws=F
 OURS_UVLOOP = Stack(
     "greenroom, its own protocol, uvloop",
     "benchmarks.ours",
-    ("picows", "uvloop", "httptools"),
+    ("picows", "uvloop"),
     peer=True,
     ws=FAST,
-    **_LOOP,
+    loop="uvloop",
 )
 
 ALL = (TUTORIAL, BEST, BARE, LITESTAR, SOCKETS_IO, CHANNELS, PICOWS, PLAIN, OURS, OURS_UVLOOP)

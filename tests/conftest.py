@@ -43,6 +43,8 @@ class Server:
         environment["PYTHONPATH"] = str(ROOT)
         environment["PYTHONUNBUFFERED"] = "1"
         command = options.pop("command", ("uvicorn",))
+        if options.get("ws") == "transport.fast:WebSocketProtocol":  # as `greenroom serve` has it
+            options.setdefault("http", "transport.fast:HTTPProtocol")
         arguments = ["--app-dir", str(app_dir), "--host", "127.0.0.1"]
         for name, value in options.items():
             flag = "--" + name.replace("_", "-")

@@ -55,7 +55,7 @@ FLOORS = {
         *("wire", "_burst"),
         *("session", "_lane"),
         *("_intake", "_roster"),
-        "_socket",
+        *("_opening", "_socket"),
         *("connection", "drain"),
         *("gate", "_server"),
         *("denial", "endpoint"),
@@ -67,7 +67,7 @@ FLOORS = {
         *("parser", "line"),
         *("keepalive", "stream"),
         *("inbox", "conversation"),
-        "protocol",
+        *("protocol", "front"),
     ),
     "transport.testing": (
         *("_stacks", "_patience"),

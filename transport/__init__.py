@@ -10,12 +10,13 @@ The map, from the ground up (imports point down only):
     _writer      the write pump of all sockets wire         the port to the server
     _burst       the port to our own           session      the rules, without I/O
     _lane        how a group reaches clients   _intake      what comes of frames
-    _roster      the sockets that are open     _socket      one WebSocket, from accept to close
-    connection   Connection(Actor)             drain        the end of a server
-    gate         who gets in                   _server      what all sockets share
-    denial       refused before the accept     endpoint     the route
-    sockets      Sockets: the application's    fast         our own protocol for uvicorn
-    testing      a client without a network    cli          the command `greenroom`
+    _roster      the sockets that are open     _opening     the tasks that open one
+    _socket      one WebSocket, to its close   connection   Connection(Actor)
+    drain        the end of a server           gate         who gets in
+    _server      what all sockets share        denial       refused before the accept
+    endpoint     the route                     sockets      Sockets: the application's
+    fast         our own protocol for uvicorn  testing      a client without a network
+    cli          the command `greenroom`
 """
 
 from ._server import CurrentSystem, running_system

@@ -51,13 +51,28 @@ class Peer:
         self._transport.abort()
 
     @property
+    def waiting(self) -> int:
+        """Bytes that are not on their way: what is unsent, and what the system has for a client
+        whose own has no room, where it says so."""
+        info = self._info()
+        return self.unsent + (0 if info is None else info[2])
+
+    @property
     def taken(self) -> int | None:
         """How many bytes the client's system has taken so far, while more are under way; `None`
-        when none are, and where the system does not say: Linux does.
+        when none are, and where the system does not say.
 
         The system's own `TCP_USER_TIMEOUT` is no bound for that: a client that reads all the time,
         but less than there is, it resets as well.
         """
+        info = self._info()
+        if info is None:
+            return None
+        unacknowledged, taken, unsent = info
+        return taken if unacknowledged or unsent else None
+
+    def _info(self) -> tuple[int, int, int] | None:
+        """Unacknowledged, taken, unsent, by the system: Linux says."""
         connection = self._transport.get_extra_info("socket")
         if sys.platform != "linux" or connection is None:
             return None
@@ -68,7 +83,7 @@ class Peer:
         if len(info) < _INFO.size:  # before Linux 4.6
             return None
         unacknowledged, taken, unsent = _INFO.unpack(info)
-        return taken if unacknowledged or unsent else None
+        return unacknowledged, taken, unsent
 
     def _set(self, level: int, option: int, value: Any) -> None:
         connection = self._transport.get_extra_info("socket")

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from actors import ActorSystem, Instrument
 
 from ._burst import EXTENSION, Bursts, BurstWire
+from ._opening import Openings
 from ._roster import Roster
 from ._socket import Socket
 from ._writer import Writer
@@ -49,6 +50,7 @@ class Server:
         self.settings = settings
         self.gate = gate
         self.roster: Roster[Socket] = Roster()
+        self.openings = Openings(gate.check_open)
         self._instruments = instruments
         self._plan = plan
         self._system: ActorSystem | None = None
@@ -56,7 +58,6 @@ class Server:
         self._bursts: Bursts | None = None
         self._drained: asyncio.Task[None] | None = None  # from the drain's beginning on
         self._hurried: list[Callable[[], bool]] = []
-        self._starting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
 
     def wire(self, websocket: WebSocket) -> Wire:
         """The fastest one that the websocket's server offers. Raises `LifespanNotRun` before this
@@ -121,29 +122,6 @@ class Server:
         await self.drain()
         await self.system.stop()
 
-    @asynccontextmanager
-    async def starting(self) -> AsyncGenerator[None]:
-        """While this task opens a socket, until `started`: a drain does not wait for that.
-
-        Raises `LimitReached` where one began.
-        """
-        limit = asyncio.timeout(None)
-        try:
-            async with limit:
-                self._starting[asyncio.current_task()] = limit
-                try:
-                    yield
-                finally:
-                    self.started()
-        except TimeoutError:
-            if limit.expired():
-                self.gate.check_open()
-            raise
-
-    def started(self) -> None:
-        """This task has its socket: a drain waits for it."""
-        self._starting.pop(asyncio.current_task(), None)
-
     async def drain(self, hurried: Callable[[], bool] = lambda: False) -> None:
         """Take leave of all clients, and refuse new ones; a second call waits for the first.
 
@@ -156,12 +134,9 @@ class Server:
         await asyncio.shield(self._drained)
 
     async def _drain(self) -> None:
-        now = asyncio.get_running_loop().time()
-        starting = list(self._starting.values())
-        for limit in starting:
-            limit.reschedule(now)
+        cut_short = self.openings.cut_short()
         await drain(self._plan, self.roster, lambda: any(each() for each in self._hurried))
-        if starting:
+        if cut_short:
             await asyncio.sleep(REFUSING)
 
 

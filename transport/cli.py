@@ -15,9 +15,7 @@ from uvicorn.main import main as uvicorn
 FAST = "transport.fast:WebSocketProtocol"
 DEFAULTS = {
     "ws": FAST,
-    # uvicorn's httptools throws away what came in one packet with the handshake, and a client that
-    # has sent its first frame before it has the answer waits for ever. h11 keeps it.
-    "http": "h11",
+    "http": "transport.fast:HTTPProtocol",
 }
 """Where neither an option nor a variable says otherwise."""
 ABOUT = """Serve APP, as in module:app, by uvicorn with Greenroom's WebSocket protocol.

@@ -135,20 +135,25 @@ class Sockets:
 
         See `endpoint` for the options. `dependencies`: a sequence of `Depends(...)` that are run
         for their effect, as on any FastAPI route, once origin and limits have been checked (those
-        of a router run before that). Raises `ValueError` for a `name` with a
+        of a router that is included run before that). Raises `ValueError` for a `name` with a
         parameter that is not in the path.
         """
         whole = path if router is None else router.prefix + path
         for _, field, _, _ in string.Formatter().parse(name or ""):
             if field is not None and not re.search(rf"{{{re.escape(field)}(:\w+)?}}", whole):
                 raise ValueError(f"the name {name!r} has {{{field}}}, which is not in {whole!r}")
-        route = Route(connection, name, codec, subprotocols or {}, settings, keep_dependencies)
-        (router or self._app.router).add_api_websocket_route(
+        served = Route(connection, name, codec, subprotocols or {}, settings, keep_dependencies)
+        router = router or self._app.router
+        router.add_api_websocket_route(
             path,
-            route.endpoint(admits=False),
+            served.endpoint(admits=False),
             name=connection.__name__,
-            dependencies=[Depends(route.admit), *dependencies],
+            dependencies=dependencies,
         )
+        route: Any = router.routes[-1]
+        route.app = served.admitting(route.app)
+        # Where the router is included elsewhere, FastAPI makes another route, of these.
+        route.dependencies.insert(0, Depends(served.admit))
 
 
 def _workers() -> int:

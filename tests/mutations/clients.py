@@ -149,12 +149,6 @@ MUTANTS = [
         TESTS + "drain.py::test_past_the_deadline_what_is_left_is_killed",
     ),
     mutant(
-        "a start that hangs keeps the server",
-        "who is still starting is refused when the drain begins",
-        edit("transport/_server.py", "            limit.reschedule(now)\n", "            pass\n"),
-        TESTS + "server_end.py::test_who_is_still_starting_is_refused_at_once",
-    ),
-    mutant(
         "a drain ends with who began it",
         "a drain goes on when who began it gives up",
         edit(

@@ -19,7 +19,7 @@ MUTANTS = [
     broken(
         "HTTP is httptools where there is one",
         "what comes with the handshake is not lost",
-        '    "http": "h11",\n',
+        '    "http": "transport.fast:HTTPProtocol",\n',
         "",
     ),
     broken(

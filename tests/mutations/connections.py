@@ -2,6 +2,11 @@
 
 from mutant import edit, mutant
 
+CUT = (
+    "tests/transport/test_server_end.py"
+    "::test_who_is_cut_short_is_refused_unless_it_is_cancelled_anyway"
+)
+
 MUTANTS = [
     mutant(
         "the outbox has no bound",
@@ -148,10 +153,33 @@ MUTANTS = [
         "a drain waits for dependencies",
         "a drain waits for no start",
         edit(
-            "transport/endpoint.py",
-            "        async with server.starting():\n            yield\n",
-            "        yield\n",
+            "transport/_opening.py",
+            "            opening.cut_short()\n",
+            "            pass\n",
         ),
         "tests/transport/test_server_end.py::test_a_dependency_that_hangs_keeps_nobody",
+        "tests/transport/test_server_end.py::test_who_is_still_starting_is_refused_at_once",
+    ),
+    mutant(
+        "who is cut short is gone without a word",
+        "a drain refuses who is about to open",
+        edit(
+            "transport/_opening.py",
+            "                self._openings.refuse()\n",
+            "                pass\n",
+        ),
+        "tests/transport/test_server_end.py::test_a_dependency_that_hangs_keeps_nobody",
+    ),
+    mutant(
+        "a drain takes back another's cancellation",
+        "outer cancellation is never swallowed",
+        edit("transport/_opening.py", "by_us_alone = self", "by_us_alone = True or self"),
+        CUT,
+    ),
+    mutant(
+        "a cut leaves its mark on the task",
+        "outer cancellation is never swallowed",
+        edit("transport/_opening.py", "self._task.uncancel()", "self._task.cancelling() - 1"),
+        CUT,
     ),
 ]

@@ -19,10 +19,16 @@ MUTANTS = [
         "a page of another site is refused before anything runs",
         edit(
             "transport/sockets.py",
-            "[Depends(route.admit), *dependencies]",
-            "[*dependencies, Depends(route.admit)]",
+            "        route.app = served.admitting(route.app)\n",
+            "",
         ),
         GATE + "a_page_of_another_origin_is_refused_before_anything_runs",
+    ),
+    mutant(
+        "the gate of an included router comes last",
+        "a page of another site is refused before anything runs",
+        edit("transport/sockets.py", "route.dependencies.insert(0,", "route.dependencies.append("),
+        GATE + "what_a_router_serves_has_the_gate_too",
     ),
     mutant(
         "a wildcard matches any ending",

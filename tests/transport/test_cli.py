@@ -76,10 +76,11 @@ def ours(plain: dict[str, Any], *but: str) -> dict[str, Any]:
     return plain | {name: value for name, value in DEFAULTS.items() if name not in but}
 
 
-def test_without_a_word_it_is_our_protocol_over_h11() -> None:
+def test_without_a_word_it_is_our_protocols() -> None:
     found = told(main, "serve", "module:app")
     assert found == ours(told(uvicorn, "module:app"))
-    assert (found["ws"], found["http"]) == ("transport.fast:WebSocketProtocol", "h11")
+    assert found["ws"] == "transport.fast:WebSocketProtocol"
+    assert found["http"] == "transport.fast:HTTPProtocol"
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))

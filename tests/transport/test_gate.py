@@ -2,18 +2,18 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
 from starlette.testclient import WebSocketDenialResponse
 
 from tests.transport import guarded
-from transport import Rate, Settings, Sockets, endpoint
+from transport import Connection, Rate, Settings, Sockets, endpoint
 
 
 def origin(value: str) -> tuple[tuple[bytes, bytes], ...]:
@@ -51,6 +51,37 @@ def test_a_page_of_another_origin_is_refused_before_anything_runs(house: Any) ->
         assert guarded.admitted == ["here"]
 
     house(*guarded.build(), test)
+
+
+@pytest.mark.parametrize("how", ["by `Sockets`", "by `endpoint`"])
+def test_what_a_router_serves_has_the_gate_too(house: Any, how: str) -> None:
+    admitted: list[str] = []
+
+    async def session() -> str:
+        admitted.append("here")
+        return "session"
+
+    class Member(Connection):
+        def __init__(self, session: Annotated[str, Depends(session)]) -> None:
+            self.session = session
+
+    async def test(house: Any) -> None:
+        with structlog.testing.capture_logs():
+            peer = house.dial("/member", headers=origin("https://evil.com"))
+            assert (await refused(peer))[0] == 403
+        assert admitted == []
+        await house.dial("/member", headers=origin("http://test")).open()
+        assert admitted == ["here"]
+        assert house.sockets.refused == {"origins": 1}
+
+    app, router = FastAPI(), APIRouter()
+    sockets = Sockets(app)
+    if how == "by `Sockets`":
+        sockets.add("/member", Member, router=router, dependencies=[Depends(session)])
+    else:
+        router.add_api_websocket_route("/member", endpoint(Member))
+    app.include_router(router)
+    house(app, sockets, test)
 
 
 def test_a_route_widens_it_for_itself(house: Any) -> None:

@@ -143,7 +143,9 @@ def test_what_the_client_s_system_has_taken_is_known_while_more_is_under_way() -
             peer = find(protocol.receive)
             assert peer is not None
             assert peer.taken is None
+            assert peer.waiting == 0
             protocol.transport.write(bytes(20_000_000))
+            assert peer.waiting > peer.unsent > 0
             counts: list[int] = []
             for _ in range(50):
                 await asyncio.to_thread(client.recv, 1 << 16)
@@ -155,6 +157,7 @@ def test_what_the_client_s_system_has_taken_is_known_while_more_is_under_way() -
             protocol.transport.abort()
             await asyncio.sleep(0)
             assert peer.taken is None
+            assert peer.waiting == 0
         server.close()
 
     asyncio.run(main())

@@ -6,12 +6,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from tests.transport.asgi import turns
 from tests.transport.conftest import Refused
 from tests.transport.probe import Probe, say
 from transport import Connection, Drain, Sockets
+from transport._opening import Openings
+
+
+class RefusedError(Exception):
+    """What comes of who is cut short."""
 
 
 class Starting(Probe):
@@ -86,8 +91,9 @@ def test_anybody_may_hurry(house: Any, probe: Any) -> None:
     house(*served(Probe, timeout=60.0), test)
 
 
+@pytest.mark.parametrize("included", [False, True], ids=["the application's", "a router's"])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_dependency_that_hangs_keeps_nobody(house: Any, when: str) -> None:
+def test_a_dependency_that_hangs_keeps_nobody(house: Any, when: str, included: bool) -> None:
     """One that waits for a database that is down, say, on its way in or out."""
     hangs = asyncio.Event()
 
@@ -115,8 +121,37 @@ def test_a_dependency_that_hangs_keeps_nobody(house: Any, when: str) -> None:
             house.peers.clear()
 
     app, sockets = served(Probe)
-    sockets.add("/session", Connection, dependencies=[Depends(session)])
+    router = APIRouter() if included else None
+    sockets.add("/session", Connection, router=router, dependencies=[Depends(session)])
+    if router is not None:
+        app.include_router(router)
     house(app, sockets, test)
+
+
+@pytest.mark.parametrize("outside", [False, True], ids=["by the drain", "by the server too"])
+def test_who_is_cut_short_is_refused_unless_it_is_cancelled_anyway(outside: bool) -> None:
+    def refuse() -> None:
+        raise RefusedError
+
+    openings = Openings(refuse)
+
+    async def opens() -> None:
+        with openings.begin():
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(opens())
+        await asyncio.sleep(0)
+        assert openings.cut_short()
+        if outside:
+            task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled() == outside
+        assert outside or isinstance(task.exception(), RefusedError)
+        assert task.cancelling() == outside
+        assert not openings.cut_short()
+
+    asyncio.run(main())
 
 
 class Closing:

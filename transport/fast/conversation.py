@@ -314,6 +314,8 @@ class Conversation:
         return handshake.denied(status, [*own, *headers])
 
     def _log(self, outcome: str) -> None:
+        if not _logger.isEnabledFor(logging.INFO):
+            return
         scope: Any = self.scope
         address, path = get_client_addr(scope), get_path_with_query_string(scope)
         _logger.info('%s - "WebSocket %s" %s', address, path, outcome)

@@ -4,15 +4,18 @@ import base64
 import binascii
 import hashlib
 import http
+import re
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_SUBPROTOCOL = b"sec-websocket-protocol"
 _KEY = 16
 """Bytes of a `Sec-WebSocket-Key`, decoded."""
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _BROKEN = frozenset(b"\r\n\0")
 _SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\n"
@@ -43,6 +46,8 @@ class RefusedError(Exception):
 def parse(head: bytes) -> Request:
     """The request's head, without the empty line that ends it. Raises `RefusedError`."""
     lines = head.split(b"\r\n")
+    if _CONTROL.search(b"".join(lines)):
+        raise RefusedError(400, "a control character")
     try:
         method, target, version = lines[0].split(b" ")
         target.decode("ascii")
@@ -50,24 +55,31 @@ def parse(head: bytes) -> Request:
         raise RefusedError(400, "a request line that is none") from None
     if version != b"HTTP/1.1":
         raise RefusedError(400, "a WebSocket is opened over HTTP/1.1")
-    headers = [_header(line) for line in lines[1:]]
     if method != b"GET":
         raise RefusedError(405, "a WebSocket is opened by GET", (b"allow", b"GET"))
+    headers = [_header(line) for line in lines[1:]]
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        values.setdefault(name, []).append(value)
+    _check(values)
+    path, _, query = target.partition(b"?")
+    offered = [each.decode("latin-1") for each in _listed(values.get(_SUBPROTOCOL, ()))]
+    return Request(path, query, headers, offered, _key(values.get(b"sec-websocket-key", [])))
+
+
+def _check(values: dict[bytes, list[bytes]]) -> None:
+    if len(values.get(b"host", ())) != 1:
+        raise RefusedError(400, "no Host, or several")
     upgrade = (b"upgrade", b"websocket")
-    if b"upgrade" not in _tokens(headers, b"connection"):
+    if b"upgrade" not in _tokens(values.get(b"connection", ())):
         raise RefusedError(426, "no Connection: Upgrade", upgrade)
-    if b"websocket" not in _tokens(headers, b"upgrade"):
+    if b"websocket" not in _tokens(values.get(b"upgrade", ())):
         raise RefusedError(426, "no Upgrade: websocket", upgrade)
-    if _values(headers, b"sec-websocket-version") != [b"13"]:
+    if values.get(b"sec-websocket-version") != [b"13"]:
         spoken = (b"sec-websocket-version", b"13")
         raise RefusedError(426, "only version 13 of the protocol is spoken", upgrade, spoken)
-    if _values(headers, b"transfer-encoding") or _values(headers, b"content-length") not in (
-        [],
-        [b"0"],
-    ):
+    if b"transfer-encoding" in values or values.get(b"content-length", [b"0"]) != [b"0"]:
         raise RefusedError(400, "a handshake with a body")
-    path, _, query = target.partition(b"?")
-    return Request(path, query, headers, _subprotocols(headers), _key(headers))
 
 
 def _header(line: bytes) -> tuple[bytes, bytes]:
@@ -77,27 +89,21 @@ def _header(line: bytes) -> tuple[bytes, bytes]:
     return name.lower(), value.strip(b" \t")
 
 
-def _values(headers: Headers, name: bytes) -> list[bytes]:
-    return [value for each, value in headers if each == name]
+def _listed(values: Iterable[bytes]) -> list[bytes]:
+    """What a header lists by commas, in one or several."""
+    return [each for part in b",".join(values).split(b",") if (each := part.strip(b" \t"))]
 
 
-def _tokens(headers: Headers, name: bytes) -> set[bytes]:
-    values = b",".join(_values(headers, name))
-    return {token.strip().lower() for token in values.split(b",")}
+def _tokens(values: Iterable[bytes]) -> list[bytes]:
+    return _listed(value.lower() for value in values)
 
 
-def _subprotocols(headers: Headers) -> list[str]:
-    values = b",".join(_values(headers, b"sec-websocket-protocol")).decode("latin-1")
-    return [name for each in values.split(",") if (name := each.strip())]
-
-
-def _key(headers: Headers) -> bytes:
-    keys = _values(headers, b"sec-websocket-key")
+def _key(values: list[bytes]) -> bytes:
     try:
-        (key,) = keys
-        if len(base64.b64decode(key, validate=True)) == _KEY:
+        (key,) = values
+        if len(binascii.a2b_base64(key, strict_mode=True)) == _KEY:
             return key
-    except (ValueError, binascii.Error):
+    except ValueError:
         pass
     raise RefusedError(400, "no Sec-WebSocket-Key, or one that is none")
 
@@ -108,9 +114,7 @@ def accepted(
     """The answer that opens the WebSocket. No extension is agreed on. Raises `ValueError` for
     headers that cannot be sent."""
     proof = base64.b64encode(hashlib.sha1(request.key + _GUID, usedforsecurity=False).digest())
-    own = (
-        [] if subprotocol is None else [(b"sec-websocket-protocol", subprotocol.encode("latin-1"))]
-    )
+    own = [] if subprotocol is None else [(_SUBPROTOCOL, subprotocol.encode("latin-1"))]
     return _SWITCHING + proof + b"\r\n" + _lines([*own, *headers])
 
 

@@ -97,14 +97,24 @@ class Line:
             self.abort()
 
     def finish(
-        self, seconds: float = PATIENCE, *, midway: bool = False, strictly: bool = False
+        self,
+        seconds: float = PATIENCE,
+        *,
+        done: bool = False,
+        midway: bool = False,
+        strictly: bool = False,
     ) -> None:
         """Nothing more will be sent. Half-closed, and closed when the peer has read that: closing
         at once would reset the connection if anything is unread, and the peer lose our last words.
 
-        TLS knows no half: there it is closed, after a moment if the peer may be in the midst of
-        sending.
+        `done`: the peer has said that it sends no more; then it is closed at once, unless it has
+        to make room for our last words yet. TLS knows no half: there it is closed in any case,
+        after a moment if the peer may be in the midst (`midway`) of sending.
         """
+        if done and not self.finished and not self.peer.waiting:
+            self.finished = True
+            self.transport.close()
+            return
         self.expect(seconds, strictly=strictly)
         if self.finished:
             return

@@ -6,6 +6,7 @@ given a connection that leads nowhere: what it would send is looked at and dropp
 parser, and every decision is made in this package.
 """
 
+import asyncio
 import sys
 from typing import Any
 
@@ -26,6 +27,8 @@ _REQUEST = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 """A handshake, since picows wants one. The real one was answered before."""
+_SPARE = 64
+"""Parsers to keep of connections that are over."""
 
 
 class Parser:
@@ -34,10 +37,10 @@ class Parser:
     Not more once `messages.end` is set.
     """
 
-    __slots__ = ("_large", "_listener", "_messages", "_nowhere", "_picows")
+    __slots__ = ("_large", "_listener", "_nowhere", "_picows", "messages")
 
     def __init__(self, messages: Messages) -> None:
-        self._messages = messages
+        self.messages = messages
         self._large = False  # the buffer
         self._picows: Any
         self._renew()
@@ -68,7 +71,7 @@ class Parser:
     def take(self, data: bytes) -> None:
         """Bytes that were read elsewhere."""
         rest = memoryview(data)
-        while rest and self._messages.end is None:
+        while rest and self.messages.end is None:
             buffer = self.buffer()
             piece = rest[: len(buffer)]
             buffer[: len(piece)] = piece
@@ -80,21 +83,32 @@ class Parser:
         if self._listener.whole and self.capacity > _INITIAL:
             self._renew()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left of what it was fed."""
+        said = self._nowhere.said is not None
+        return self._listener.whole and not said and self.capacity <= _INITIAL
+
+    def begin(self, messages: Messages) -> None:
+        """Parse for another connection; it has to be idle."""
+        self.messages = self._listener.messages = messages
+        self._picows.connection_made(self._nowhere)  # else a second close would be an error
+
     def _failed(self, close: bytes) -> None:
         """picows saw an error: one of its own rules is broken, or the listener raised."""
         if self._nowhere.raised is not None:
             raise self._nowhere.raised
         code = int.from_bytes(close[2:4], "big")
         if code == CloseCode.TOO_BIG:
-            self._messages.fail(
-                CloseCode.TOO_BIG, f"a message of more than {self._messages.max_size} bytes"
+            self.messages.fail(
+                CloseCode.TOO_BIG, f"a message of more than {self.messages.max_size} bytes"
             )
         else:
-            self._messages.fail(code, close[4:].decode(errors="replace"))
+            self.messages.fail(code, close[4:].decode(errors="replace"))
 
     def _renew(self) -> None:
         self._large = False
-        self._listener = listener = _Listener(self._messages)
+        self._listener = listener = _Listener(self.messages)
         self._nowhere = nowhere = _Nowhere()
 
         def made(request: object) -> WSListener:
@@ -106,7 +120,7 @@ class Parser:
         self._picows = _WSProtocol(
             *(None, None, False, made, nowhere, True, None),
             *(False, None, None, 1, False),
-            *(self._messages.max_size, None, _INITIAL),
+            *(self.messages.max_size, None, _INITIAL),
         )
         self._picows.connection_made(nowhere)
         self._picows.get_buffer(0)[: len(_REQUEST)] = _REQUEST
@@ -114,17 +128,39 @@ class Parser:
         nowhere.said = None
 
 
+class Parsers:
+    """A server's parsers: one of a connection that is over is taken again, since to make one takes
+    as long as the handshake itself."""
+
+    def __init__(self, max_size: int | None) -> None:
+        self._max_size = max_size
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._spare: list[Parser] = []
+
+    def parser(self, loop: asyncio.AbstractEventLoop) -> Parser:
+        """One for a new connection, with `messages` of its own."""
+        if loop is not self._loop:  # picows's know theirs
+            self._loop, self._spare = loop, []
+        return self._spare.pop() if self._spare else Parser(Messages(self._max_size))
+
+    def take_back(self, parser: Parser) -> None:
+        """Its connection is over: nothing more is fed to it."""
+        if len(self._spare) < _SPARE and parser.idle:
+            parser.begin(Messages(self._max_size))
+            self._spare.append(parser)
+
+
 class _Listener(WSListener):
     """Gets the frames. `whole`: nothing of another frame was left behind the last one."""
 
-    __slots__ = ("_messages", "whole")
+    __slots__ = ("messages", "whole")
 
     def __init__(self, messages: Messages) -> None:
-        self._messages = messages
+        self.messages = messages
         self.whole = True
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        messages = self._messages
+        messages = self.messages
         if frame.last_in_buffer:
             self.whole = not frame.tail_size
         rsv = frame.rsv1 or frame.rsv2 or frame.rsv3

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from uvicorn.config import Config
 from uvicorn.logging import TRACE_LOG_LEVEL
@@ -12,8 +13,9 @@ from uvicorn.server import ServerState
 
 from . import handshake
 from .conversation import Conversation, Phase, scope_of
-from .handshake import Headers, RefusedError
+from .handshake import Headers, RefusedError, Request
 from .line import Line
+from .parser import Parsers
 from .stream import Stream
 
 _EARLY = 1 << 16
@@ -21,6 +23,7 @@ _EARLY = 1 << 16
 _PIECE = 4096
 
 _logger = logging.getLogger("uvicorn.error")
+_parsers: WeakKeyDictionary[Config, Parsers] = WeakKeyDictionary()
 _discarded = bytearray(1 << 16)
 """Where to put what nobody will look at."""
 
@@ -45,6 +48,10 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
         self.config = config
         self.loop = _loop or asyncio.get_running_loop()
         self.app_state = app_state
+        parsers = _parsers.get(config)
+        if parsers is None:
+            parsers = _parsers[config] = Parsers(config.ws_max_size)
+        self._parsers = parsers
         self.default_headers: Headers = server_state.default_headers
         self.transport: asyncio.Transport
         self._line: Line
@@ -67,9 +74,14 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
         """uvicorn replays the request by it. It reads what follows by `get_buffer`."""
         if self._conversation is None and not self._line.finished:
             head, _, early = data.partition(b"\r\n\r\n")
-            self._request(head)
-            data = early + self._left_behind()
-        if data:
+            try:
+                request = handshake.parse(head)
+            except RefusedError as refused:
+                _logger.warning("Invalid WebSocket handshake: %s", refused.text)
+                self._refuse(refused.status, refused.text, *refused.headers)
+            else:
+                self.begin(request, early + self._left_behind())
+        elif data:
             self._incoming(data)
 
     def get_buffer(self, sizehint: int) -> Any:
@@ -112,6 +124,8 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
         self._connections.discard(self)
         self._line.lost()
         self._gone()
+        if self._stream is not None:
+            self._parsers.take_back(self._stream.parser)
         self._conversation = self._stream = None  # no circle is left for the collector
         self._trace("WebSocket connection lost")
 
@@ -130,45 +144,10 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
         else:
             self._line.expect(strictly=True)
 
-    # What the conversation calls.
+    # What the front calls.
 
-    def accept(self, head: bytes) -> Stream:
-        config, conversation = self.config, self._conversation
-        assert conversation is not None
-        self._stream = stream = Stream(
-            self._line,
-            conversation.inbox,
-            self.loop,
-            max_size=config.ws_max_size,
-            ping_interval=config.ws_ping_interval,
-            ping_timeout=config.ws_ping_timeout,
-        )
-        conversation.inbox.pause_reading = stream.pause_reading
-        conversation.inbox.resume_reading = stream.resume_reading
-        self._line.write(head)
-        self._line.resume_reading()
-        if self._early:
-            early, self._early = bytes(self._early), bytearray()
-            stream.take(early)
-        return stream
-
-    def respond(self, data: bytes, *, last: bool) -> None:
-        self._line.write(data)
-        if last:
-            self._line.finish()
-
-    def abort(self) -> None:
-        self._line.abort()
-
-    # Its own.
-
-    def _request(self, head: bytes) -> None:
-        try:
-            request = handshake.parse(head)
-        except RefusedError as refused:
-            _logger.warning("Invalid WebSocket handshake: %s", refused.text)
-            self._refuse(refused.status, refused.text, *refused.headers)
-            return
+    def begin(self, request: Request, early: bytes) -> None:
+        """Have the application answer that request. `early`: what came along with it."""
         config: Any = self.config
         limit = config.limit_concurrency
         if limit is not None and max(len(self._connections), len(self._tasks)) >= limit:
@@ -192,6 +171,40 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
         task = self.loop.create_task(conversation.run(), context=context)
         task.add_done_callback(self._tasks.discard)
         self._tasks.add(task)
+        if early:
+            self._incoming(early)
+
+    # What the conversation calls.
+
+    def accept(self, head: bytes) -> Stream:
+        config, conversation = self.config, self._conversation
+        assert conversation is not None
+        self._stream = stream = Stream(
+            self._line,
+            conversation.inbox,
+            self.loop,
+            self._parsers.parser(self.loop),
+            ping_interval=config.ws_ping_interval,
+            ping_timeout=config.ws_ping_timeout,
+        )
+        conversation.inbox.pause_reading = stream.pause_reading
+        conversation.inbox.resume_reading = stream.resume_reading
+        self._line.write(head)
+        self._line.resume_reading()
+        if self._early:
+            early, self._early = bytes(self._early), bytearray()
+            stream.take(early)
+        return stream
+
+    def respond(self, data: bytes, *, last: bool) -> None:
+        self._line.write(data)
+        if last:
+            self._line.finish()
+
+    def abort(self) -> None:
+        self._line.abort()
+
+    # Its own.
 
     def _refuse(self, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
         answer = handshake.error(status, text, [*self.default_headers, *headers])

@@ -13,7 +13,7 @@ from .._peer import Peer
 from ..exceptions import CloseCode
 from .keepalive import Keepalive
 from .line import PATIENCE, Line
-from .messages import Closed, Data, Messages, Violation
+from .messages import Closed, Data, Violation
 from .parser import Parser
 
 _CORKED = 1 << 16
@@ -47,7 +47,7 @@ class Inbound(Protocol):
 class Stream:
     """An open WebSocket, until `Inbound.disconnect`.
 
-    `max_size`: bytes of one message. `ping_interval`, `ping_timeout`: seconds, or `None`.
+    `ping_interval`, `ping_timeout`: seconds, or `None`.
     """
 
     __slots__ = (
@@ -59,8 +59,8 @@ class Stream:
         "_line",
         "_loop",
         "_messages",
-        "_parser",
         "_told",
+        "parser",
     )
 
     def __init__(
@@ -68,16 +68,16 @@ class Stream:
         line: Line,
         inbound: Inbound,
         loop: asyncio.AbstractEventLoop,
+        parser: Parser,
         *,
-        max_size: int | None,
         ping_interval: float | None,
         ping_timeout: float | None,
     ) -> None:
         self._line = line
         self._inbound = inbound
         self._loop = loop
-        self._messages = Messages(max_size)
-        self._parser = Parser(self._messages)
+        self._messages = parser.messages
+        self.parser = parser
         self._corked: list[bytes] = []
         self._corked_size = 0
         self._closing = False  # our close is sent
@@ -180,12 +180,12 @@ class Stream:
 
     def buffer(self) -> memoryview:
         """Where to put the next bytes that are read."""
-        return self._parser.buffer()
+        return self.parser.buffer()
 
     def feed(self, count: int) -> None:
         """So many bytes were read into it."""
         self._keepalive.heard = True
-        self._parser.feed(count)
+        self.parser.feed(count)
         messages = self._messages
         if messages.pings or messages.end is not None:
             self._digest()
@@ -195,7 +195,7 @@ class Stream:
     def take(self, data: bytes) -> None:
         """Bytes that were read elsewhere."""
         self._keepalive.heard = True
-        self._parser.take(data)
+        self.parser.take(data)
         self._digest()
 
     def pause_writing(self) -> None:
@@ -222,7 +222,7 @@ class Stream:
 
     def shrink(self) -> None:
         """Let go of what is not needed while nothing happens."""
-        self._parser.shrink()
+        self.parser.shrink()
 
     def _digest(self) -> None:
         messages = self._messages
@@ -244,12 +244,12 @@ class Stream:
     def _end(self, end: Closed | Violation) -> None:
         """The peer has closed, or broken a rule."""
         code, reason = end
+        orderly = isinstance(end, Closed)
         if not self._closing:
             # The peer's code goes back to it; what was wrong is told.
-            answer = "" if isinstance(end, Closed) else reason
-            self._say(frames.close(code, answer))
+            self._say(frames.close(code, "" if orderly else reason))
         self._tell(code, reason)
-        self._line.finish(midway=isinstance(end, Violation))
+        self._line.finish(done=orderly, midway=not orderly)
 
     def _say(self, close: bytes) -> None:
         """Our close frame, behind what is corked."""

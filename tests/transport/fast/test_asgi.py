@@ -14,9 +14,9 @@ FAST = "transport.fast:WebSocketProtocol"
 LATE = "Unexpected ASGI message 'websocket.send', after sending 'websocket.close'."
 
 
-@pytest.fixture(scope="module")
-def server(serve_module: Any) -> Any:
-    server = serve_module("bare:app", ws=FAST, header="x-default:yes", http="h11")
+@pytest.fixture(scope="module", params=["transport.fast:HTTPProtocol", "h11"])
+def server(request: pytest.FixtureRequest, serve_module: Any) -> Any:
+    server = serve_module("bare:app", ws=FAST, header="x-default:yes", http=request.param)
     server.harm = tuple(each for each in server.harm if "ASGI application" not in each)
     return server
 

@@ -124,7 +124,7 @@ def memory(server: Any) -> int:
 
 def test_connections_leave_no_circles_to_the_collector(serve: Any) -> None:
     """Or memory is what there was since it ran last. uvicorn's HTTP leaves seven each."""
-    server = serve("bare:app", ws=FAST, http="h11")
+    server = serve("bare:app", ws=FAST)
     for _ in range(2):
         http(server, "/garbage")
         for number in range(50):

@@ -10,7 +10,7 @@ from tests.transport.wire_frames import BINARY, CLOSE, TEXT, frame
 
 @pytest.fixture(scope="module")
 def server(serve_module: Any) -> Any:
-    return serve_module("bare:app", ws="transport.fast:WebSocketProtocol", http="h11")
+    return serve_module("bare:app", ws="transport.fast:WebSocketProtocol")
 
 
 def texts(*messages: str) -> bytes:

@@ -58,6 +58,11 @@ def test_tokens_in_any_case_and_company(connection: str) -> None:
         (head(Transfer_Encoding="chunked"), 400, None),
         (head() + b"\r\nno header", 400, None),
         (head() + b"\r\nbad name: a", 400, None),
+        (head() + b"\r\nname: a\nb: c", 400, None),
+        (head() + b"\r\nname: a\0b", 400, None),
+        (head("GET /\r HTTP/1.1"), 400, None),
+        (head(Host=None), 400, None),
+        (head() + b"\r\nHost: y", 400, None),
     ],
 )
 def test_what_is_refused(

@@ -15,6 +15,7 @@ class World:
         self.now = 0.0
         self.unsent, self.pace = unsent, pace
         self.aborted: float | None = None
+        self.closed: float | None = None
         self.timers: list[Any] = []
         world: Any = self
         self.line = Line(world, world)
@@ -48,7 +49,8 @@ class World:
 
     def write(self, data: bytes) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.closed = self.now
 
     def abort(self) -> None:
         self.aborted = self.now
@@ -108,3 +110,11 @@ def test_a_connection_that_is_lost_is_not_aborted() -> None:
     world.line.finish()
     world.line.lost()
     assert world.end() is None
+
+
+@pytest.mark.parametrize("unsent", [0, 1])
+def test_who_is_done_is_waited_for_only_if_it_has_something_to_take(unsent: int) -> None:
+    world = World(unsent, 0)
+    world.line.finish(done=True)
+    assert world.closed == (None if unsent else 0.0)
+    assert world.end() == (PATIENCE if unsent else None)

@@ -1,0 +1,71 @@
+"""The first bytes of a connection: a WebSocket's handshake, or a request for uvicorn's own HTTP.
+
+uvicorn has its HTTP protocol read a handshake, writes that out again, and has the WebSocket
+protocol read it once more. Here it is read once, and what comes along with it is not lost. Whatever
+is not plainly a handshake that will be answered, or not whole yet, is left to uvicorn.
+"""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from . import handshake
+from .handshake import RefusedError
+from .protocol import WebSocketProtocol
+
+
+class HTTPProtocol(asyncio.Protocol):
+    """`uvicorn --http transport.fast:HTTPProtocol --ws transport.fast:WebSocketProtocol`.
+
+    Everything else is read by uvicorn's h11.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        if not config.loaded:
+            config.load()
+        self._config = config
+        self._server_state = server_state
+        self._app_state = app_state
+        self._loop = _loop
+        self._connections: set[Any] = server_state.connections  # of any class with `shutdown`
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connections.add(self)
+        self._transport = cast("asyncio.Transport", transport)  # by its methods: uvloop's is none
+
+    def data_received(self, data: bytes) -> None:
+        self._connections.discard(self)
+        head, whole, early = data.partition(b"\r\n\r\n")
+        ours: Any = self._config.ws_protocol_class
+        if whole and b"pgrade" in head and ours is WebSocketProtocol:
+            try:
+                request = handshake.parse(head)
+            except RefusedError:
+                pass  # what is to be said of it is uvicorn's to say
+            else:
+                self._become(ours).begin(request, early)
+                return
+        self._become(H11Protocol).data_received(data)
+
+    def _become(self, kind: Any) -> Any:
+        protocol = kind(self._config, self._server_state, self._app_state, self._loop)
+        protocol.connection_made(self._transport)
+        self._transport.set_protocol(protocol)
+        return protocol
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+
+    def shutdown(self) -> None:
+        """uvicorn calls it when the server ends."""
+        self._transport.close()
