@@ -85,9 +85,8 @@ class Parser:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is left of what it was fed."""
-        said = self._nowhere.said is not None
-        return self._listener.whole and not said and self.capacity <= _INITIAL
+        """Whether nothing is left of what it was fed: a frame that was refused would be."""
+        return self._listener.whole and self.capacity <= _INITIAL
 
     def begin(self, messages: Messages) -> None:
         """Parse for another connection; it has to be idle."""
