@@ -158,9 +158,9 @@ class Socket:
             )
         session, outbox = self.session, self.outbox
         key = session.key(message) if session.conflates else None
-        outbox.put(session.codec.encode(message), key, own=True)
+        crowded = outbox.put(session.codec.encode(message), key, True)
         # Before the socket is accepted nothing relieves the outbox, and waiting would never end.
-        return outbox.pace() if outbox.crowded and self._open else PACED
+        return outbox.pace() if crowded and self._open else PACED
 
     def tell_client(self, message: Message) -> None:
         """Send something of the transport's own, which not every application's codec can encode;

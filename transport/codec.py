@@ -71,7 +71,7 @@ class RequestId(msgspec.Struct):
     id: str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
 
 
-class Frame(msgspec.Struct, eq=False):
+class Frame(msgspec.Struct, eq=False, gc=False):
     """A message made ready to be sent, once for all who get it.
 
     A `Struct` because that is made in a third of the time of a class with an `__init__`.

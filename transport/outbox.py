@@ -91,10 +91,10 @@ class Outbox:
     def _new_queue(self) -> Any:
         return deque[Frame]()
 
-    def put(self, frame: Frame, key: Hashable = None, *, own: bool = False) -> None:
+    def put(self, frame: Frame, key: Hashable = None, own: bool = False) -> bool:
         """Queue a frame; when full, do as the policy says. Never waits, never raises.
 
-        `own`: the connection's own actor sends it, and may await room.
+        `own`: the connection's own actor sends it, and may await room: whether it is `crowded`.
         """
         queue, size = self.queue, self._bytes + frame.size
         if (  # what happens a hundred thousand times a second, without a call
@@ -108,8 +108,9 @@ class Outbox:
             if not self.lined:
                 self.lined = True
                 self._owner.ready()
-        else:
-            self._put(frame, key, own)
+            return len(queue) > self._relief or size > self._relief_bytes
+        self._put(frame, key, own)
+        return self.crowded
 
     def _put(self, frame: Frame, key: Hashable, own: bool) -> None:
         if self.close is not None:
@@ -271,11 +272,11 @@ class ConflatingOutbox(Outbox):
     def _new_queue(self) -> "_KeyedQueue":
         return _KeyedQueue()
 
-    def put(self, frame: Frame, key: Hashable = None, *, own: bool = False) -> None:
+    def put(self, frame: Frame, key: Hashable = None, own: bool = False) -> bool:
         waiting = None if key is None or self.close is not None else self.queue.get(key)
         if waiting is None:
             self._put(frame, key, own)
-            return
+            return self.crowded
         if self._bytes - waiting.size + frame.size <= self._max_bytes or len(self.queue) == 1:
             self._bytes += frame.size - waiting.size
             self.queue.replace(key, frame)
@@ -284,6 +285,7 @@ class ConflatingOutbox(Outbox):
             self._bytes -= waiting.size
             self._put(frame, key, own)
         self._owner.drop(waiting, Reason.CONFLATED)
+        return self.crowded
 
     def _enqueue(self, frame: Frame, key: Hashable) -> None:
         self.queue.append(frame, key)
