@@ -48,6 +48,10 @@ class Deadline:
 
     def cancel(self) -> None:
         self._deadlines.discard(self)
+        self._function = _nothing  # nor does it keep what it was for
+
+
+def _nothing() -> None: ...
 
 
 class Deadlines:

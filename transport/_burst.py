@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 from ._peer import Peer
 from .codec import Data, on_the_wire
 from .outbox import Close
-from .wire import Served, accept
+from .wire import Intake, Served, accept
 
 EXTENSION = "greenroom.bursts"
 """The ASGI extension. Its `attach(inbound)` returns the stream of an accepted WebSocket, which is
@@ -91,7 +91,9 @@ class BurstWire:
     __slots__ = (
         "_bursts",
         "_clock",
+        "_closes",
         "_end",
+        "_intake",
         "_later",
         "_over",
         "_sent",
@@ -102,6 +104,7 @@ class BurstWire:
     )
 
     needs_task = False
+    _intake: Intake
     _socket: Served
 
     def __init__(self, websocket: WebSocket, bursts: Bursts, clock: Callable[[], float]) -> None:
@@ -112,6 +115,7 @@ class BurstWire:
         self._later: deque[Sequence[Data]] | None = None  # while a burst is taken bit by bit
         self._end: int | None = None  # the code, if the end came meanwhile
         self._over: asyncio.Future[None] | None = None  # of `run`
+        self._closes = False  # the socket says when it is over
         self._sent = 0  # when it was last asked whether that advances
         self.peer: Peer | None = None
 
@@ -119,7 +123,7 @@ class BurstWire:
         await accept(self._websocket, subprotocol)
 
     def open(self, socket: Served) -> None:
-        self._socket = socket
+        self._socket, self._intake = socket, socket.intake
         extension: Mapping[str, Any] = self._websocket.scope["extensions"][EXTENSION]
         stream: Stream = extension["attach"](self)
         self._stream = stream
@@ -187,6 +191,7 @@ class BurstWire:
         outbox.lined = False
         close = outbox.close
         if close is not None:
+            self._closes = True
             stream.close(close.code, close.reason)
             socket.closed(close.code)
 
@@ -201,14 +206,14 @@ class BurstWire:
         """What one read completed."""
         if self._later is not None:
             self._later.append(burst)
-        elif self._socket.intake.take(burst):
+        elif self._intake.take(burst):
             self._later = deque()
             if self._stream is not None:
                 self._stream.pause_reading()
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        intake, later = self._socket.intake, self._later
+        intake, later = self._intake, self._later
         assert later is not None
         turn = intake.go_on()
         while later and not turn:
@@ -235,6 +240,8 @@ class BurstWire:
 
     def disconnect(self, code: int, reason: str) -> None:
         """The client is gone, behind all that was received."""
+        if self._closes:
+            return
         if self._later is None:
             self._socket.gone(code)
         else:

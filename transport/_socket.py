@@ -261,8 +261,7 @@ class Socket:
             self._wire.ready()
 
     def drop(self, frame: Frame, reason: Reason) -> None:
-        if not isinstance(frame.message, Missed):  # which nobody sent
-            self.context.dead_letter(frame.message, reason)
+        _dead_letter(self._context, frame, reason)
 
     def missed(self, count: int) -> Frame | None:
         try:
@@ -288,11 +287,6 @@ class Socket:
         self._beat()
         self._check_idle()
 
-    async def run(self) -> None:
-        """Wait until it is over, and its actor has ended."""
-        await self._wire.run()
-        await self.context.ref.wait()
-
     def _tell_opened(self) -> None:
         if self._opening is not None and not self._opening.done():
             self._opening.set_result(None)
@@ -312,8 +306,8 @@ class Socket:
 
     def closed(self, code: int) -> None:
         """The close has been sent."""
-        self.gone(code)
         self._bury()
+        self.gone(code)
 
     def failed(self, error: Exception) -> None:
         """A send raised."""
@@ -400,13 +394,40 @@ class Socket:
         if self._context is not None:
             self._context.drain_or_interrupt(self.session.settings.disconnect_timeout)
         if self._ended:
-            self._host.leave(self, self._client)
+            self._leave()
 
     def _has_ended(self) -> None:
         if not self._ended:
             self._ended = True
             if self.code is not None:
-                self._host.leave(self, self._client)
+                self._leave()
+
+    def _leave(self) -> None:
+        """Both are over. No circle is left to the garbage collector, which would take as long for
+        each connection as all the rest."""
+        self._host.leave(self, self._client)
+        self.outbox.let_go(_Left(self._context))
+        del self.intake
+        if self._burial is None and self.outbox.since is None:  # or it is still being closed
+            del self._wire
+
+
+class _Left:
+    """In the place of a socket that has left: what its outbox drops is a dead letter."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context | None) -> None:
+        self._context = context
+
+    def drop(self, frame: Frame, reason: Reason) -> None:
+        _dead_letter(self._context, frame, reason)
+
+
+def _dead_letter(context: Context | None, frame: Frame, reason: Reason) -> None:
+    assert context is not None  # or who could have sent it?
+    if not isinstance(frame.message, Missed):  # which nobody sent
+        context.dead_letter(frame.message, reason)
 
 
 async def _tell_of_drain(actor: Any) -> None:

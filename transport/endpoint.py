@@ -163,7 +163,8 @@ class Route:
             accepted = True
             socket.open()
             if wire.needs_task or self._keep_dependencies:
-                await socket.run()
+                await wire.run()
+                await socket.context.ref.wait()
         except Disconnected:
             return  # the client went before it was accepted
         finally:

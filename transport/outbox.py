@@ -29,11 +29,15 @@ class Close(NamedTuple):
         return cls(code, cut(reason.encode(errors="replace")))
 
 
-class Owner(Protocol):
-    """What an outbox asks of the socket it belongs to."""
+class Dropping(Protocol):
+    """Who is told of what an outbox drops."""
 
     def drop(self, frame: Frame, reason: Reason) -> None:
         """A frame will not be sent."""
+
+
+class Owner(Dropping, Protocol):
+    """What an outbox asks of the socket it belongs to."""
 
     def ready(self) -> None:
         """There is something to send, or a close, and the write pump does not know of it."""
@@ -52,6 +56,7 @@ class Outbox:
     __slots__ = (
         "_bytes",
         "_dropped",
+        "_dropping",
         "_max_bytes",
         "_max_frames",
         "_notes",
@@ -86,6 +91,7 @@ class Outbox:
         self._dropped = 0  # since the client was last told
         self._notes = 0  # queued frames that tell it so
         self._owner = owner
+        self._dropping: Dropping = owner
         self._pacers: list[Any] | None = None
 
     def _new_queue(self) -> Any:
@@ -114,7 +120,7 @@ class Outbox:
 
     def _put(self, frame: Frame, key: Hashable, own: bool) -> None:
         if self.close is not None:
-            self._owner.drop(frame, Reason.CLIENT_GONE)
+            self._dropping.drop(frame, Reason.CLIENT_GONE)
         elif self._has_room(frame, 2 if own and self._policy is SlowClient.WAIT else 1):
             self._append(frame, key)
         else:
@@ -143,7 +149,7 @@ class Outbox:
         if policy is SlowClient.DISCONNECT:
             self.finish(Close(CloseCode.TRY_AGAIN_LATER, "the client reads too slowly"))
             self._drop_all(Reason.CLIENT_SLOW)
-            self._owner.drop(frame, Reason.CLIENT_SLOW)
+            self._dropping.drop(frame, Reason.CLIENT_SLOW)
             self.relieve()
             return
         dropped = [frame]
@@ -155,7 +161,7 @@ class Outbox:
         if self._tells_missed:
             self._dropped += len(dropped)
         for each in dropped:  # last: it may call back
-            self._owner.drop(each, Reason.CLIENT_SLOW)
+            self._dropping.drop(each, Reason.CLIENT_SLOW)
 
     def _tell_missed(self) -> None:
         count, self._dropped = self._dropped, 0
@@ -233,14 +239,19 @@ class Outbox:
             self.close = Close(CloseCode.ABNORMAL, "")
         in_hand, self.in_hand = self.in_hand, ()
         for frame in in_hand:
-            self._owner.drop(frame, Reason.CLIENT_GONE)
+            self._dropping.drop(frame, Reason.CLIENT_GONE)
         self._drop_all(Reason.CLIENT_GONE)
         self.relieve()
+
+    def let_go(self, heir: Dropping) -> None:
+        """Its owner has left, after `abandon`: what is still put is dropped, and `heir` told."""
+        self._dropping = heir
+        del self._owner
 
     def _drop_all(self, reason: Reason) -> None:
         self._dropped = 0
         while self.queue:
-            self._owner.drop(self._pop(), reason)
+            self._dropping.drop(self._pop(), reason)
 
     def relieve(self) -> None:
         """Let those go on who wait, once enough room has been made."""
@@ -284,7 +295,7 @@ class ConflatingOutbox(Outbox):
             self.queue.remove(key)
             self._bytes -= waiting.size
             self._put(frame, key, own)
-        self._owner.drop(waiting, Reason.CONFLATED)
+        self._dropping.drop(waiting, Reason.CONFLATED)
         return self.crowded
 
     def _enqueue(self, frame: Frame, key: Hashable) -> None:

@@ -139,6 +139,7 @@ class PlainWire:
 
     __slots__ = (
         "_clock",
+        "_intake",
         "_limit",
         "_receive",
         "_send",
@@ -149,6 +150,7 @@ class PlainWire:
     )
 
     needs_task = True
+    _intake: Intake
     _socket: Served
 
     def __init__(self, websocket: WebSocket, writer: Writer, clock: Callable[[], float]) -> None:
@@ -166,7 +168,7 @@ class PlainWire:
         await accept(self._websocket, subprotocol)
 
     def open(self, socket: Served) -> None:
-        self._socket = socket
+        self._socket, self._intake = socket, socket.intake
 
     def ready(self) -> None:
         self._writer.mark(self)
@@ -189,7 +191,7 @@ class PlainWire:
         socket = self._socket
         try:
             async with asyncio.timeout(None) as self._limit:
-                await self._read(socket.intake)
+                await self._read(self._intake)
         except Disconnected as error:
             self._limit = None  # nothing is left to cut short
             socket.gone(error.code)

@@ -50,7 +50,7 @@ MUTANTS = [
     mutant(
         "what was conflated is not reported",
         "every drop is counted",
-        edit(OUTBOX, "        self._owner.drop(waiting, Reason.CONFLATED)\n", ""),
+        edit(OUTBOX, "        self._dropping.drop(waiting, Reason.CONFLATED)\n", ""),
         TESTS + "outbox.py::test_sent_is_received_or_queued_or_dropped_and_in_order",
         TESTS + "outbox.py::test_a_newer_frame_takes_the_place_and_not_the_end",
     ),

@@ -1,13 +1,44 @@
 """Mutants of connections, and what crosses into the transport."""
 
-from mutant import edit, mutant
+from mutant import Mutant, edit, mutant
 
 CUT = (
     "tests/transport/test_server_end.py"
     "::test_who_is_cut_short_is_refused_unless_it_is_cancelled_anyway"
 )
 
+CIRCLES = "tests/transport/test_leaks.py::test_no_connection_leaves_circles_to_the_collector"
+
+
+def circle(name: str, file: str, old: str, new: str = "") -> Mutant:
+    return mutant(name, "who is gone costs no memory", edit(file, old, new), CIRCLES)
+
+
 MUTANTS = [
+    circle(
+        "an outbox keeps its socket",
+        "transport/_socket.py",
+        "        self.outbox.let_go(_Left(self._context))\n",
+    ),
+    circle("a socket keeps its intake", "transport/_socket.py", "        del self.intake\n"),
+    circle(
+        "a socket keeps its wire",
+        "transport/_socket.py",
+        "            del self._wire\n",
+        "            pass\n",
+    ),
+    circle(
+        "a stream keeps who hears of it",
+        "transport/fast/stream.py",
+        "            del self._inbound  #",
+        "            #",
+    ),
+    circle(
+        "a deadline keeps what it was for",
+        "actors/_deadlines.py",
+        "        self._function = _nothing  #",
+        "        #",
+    ),
     mutant(
         "the outbox has no bound",
         "a slow client is disconnected when its outbox is full",

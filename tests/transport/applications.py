@@ -5,6 +5,7 @@ happened, `/settled` until nothing is left of connections that went.
 """
 
 import asyncio
+import gc
 import os
 from typing import Any
 
@@ -342,3 +343,10 @@ async def settled(system: CurrentSystem, connections: int = 0, tasks: int = 0) -
         + sum(number for reason, number in stats.dead_letters.items() if reason.of_mail),
         "dead_letters": counts.reasons,
     }
+
+
+@app.get("/garbage")
+async def garbage() -> int:
+    """Objects that only the collector could free since this was asked last, or ever."""
+    gc.disable()
+    return gc.collect()

@@ -327,10 +327,7 @@ async def test_a_close_goes_out_behind_all_that_is_queued(bursts: Bursts) -> Non
     it.socket.outbox.finish(Close(4000, "done"))
     await turns()
     assert it.stream.log == [wire(large[0]), wire(large[1]), (4000, "done")]
-    assert [each for each in it.socket.told if each != "watch"] == [
-        ("gone", 4000),
-        ("closed", 4000),
-    ]
+    assert [each for each in it.socket.told if each != "watch"] == [("closed", 4000)]
 
 
 @scene

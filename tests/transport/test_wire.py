@@ -39,6 +39,8 @@ class Server:
 
 
 class Owner:
+    intake = None
+
     def __init__(self) -> None:
         self.dropped: list[object] = []
         self.outbox = new_outbox(Settings(), self)  # type: ignore[arg-type]

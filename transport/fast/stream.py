@@ -110,7 +110,8 @@ class Stream:
 
     def attach(self, inbound: Inbound) -> None:
         """Have `inbound` take what comes from now on."""
-        self._inbound = inbound
+        if not self._told:
+            self._inbound = inbound
 
     def write(self, data: bytes) -> None:
         """Ready frames, to be sent now, behind what is corked."""
@@ -261,4 +262,6 @@ class Stream:
         if not self._told:
             self._told = True
             self._closing = True
-            self._inbound.disconnect(code, reason)
+            inbound = self._inbound
+            del self._inbound  # or it would be a circle: whoever hears of this writes to it
+            inbound.disconnect(code, reason)
