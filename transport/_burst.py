@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 
 from ._peer import Peer
 from .codec import Data, on_the_wire
-from .outbox import Close
+from .outbox import Close, Outbox
 from .wire import Intake, Served, accept
 
 EXTENSION = "greenroom.bursts"
@@ -159,29 +159,29 @@ class BurstWire:
         before, self._sent = self._sent, self._stream.sent
         return self._sent != before
 
-    def _waits(self, stream: Stream) -> bool:
-        """Whether it has to, until writing is resumed: it is marked again then. Or for its end: a
-        connection that is lost, maybe just now, swallows what is written."""
-        if not stream.blocked:
-            return False
-        outbox = self._socket.outbox
+    def _wait(self, outbox: Outbox, stream: Stream) -> None:
+        """Until writing is resumed: it is marked again then. Or for its end: a connection that is
+        lost, maybe just now, swallows what is written."""
         if outbox.since is None:
             outbox.since = self._clock()
             self._sent = stream.sent
             self._socket.watch_closely()
-        return True
 
     def flush(self) -> None:
         """Write what is queued, as much as the server likes, and at last the close."""
         socket, stream = self._socket, self._stream
         outbox = socket.outbox
         assert stream is not None
-        if outbox.gone or self._waits(stream):  # behind the server's own: answers to pings, say
+        if outbox.gone:
+            return
+        if stream.blocked:  # by the server's own: answers to pings, say
+            self._wait(outbox, stream)
             return
         if outbox.queue:
             stream.write(on_the_wire(outbox.take_burst(BURST)))
             socket.watch()
-            if self._waits(stream):
+            if stream.blocked:
+                self._wait(outbox, stream)
                 return
             outbox.in_hand = ()
             outbox.relieve()

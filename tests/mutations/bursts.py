@@ -40,20 +40,20 @@ MUTANTS = [
     broken(
         "who waits behind the server's own bytes is not noted",
         "what waits is sent once it may be",
-        "        if outbox.gone or self._waits(stream):",
-        "        if outbox.gone or stream.writing_paused:",
+        "            self._wait(outbox, stream)\n            return\n        if outbox.queue",
+        "            return\n        if outbox.queue",
     ),
     broken(
         "what has to wait counts as sent",
         "frames are accounted for",
-        "            if self._waits(stream):\n                return\n            outbox.in_hand",
-        "            self._waits(stream)\n            outbox.in_hand",
+        "                self._wait(outbox, stream)\n                return\n            outbox.in_hand",
+        "                self._wait(outbox, stream)\n            outbox.in_hand",
     ),
     broken(
         "what a lost connection swallows counts as sent",
         "frames are accounted for",
-        "if not stream.blocked:",
-        "if not stream.blocked or not stream.open:",
+        "            if stream.blocked:\n                self._wait(",
+        "            if stream.blocked and stream.open:\n                self._wait(",
     ),
     broken(
         "nobody watches what has to wait",

@@ -88,7 +88,7 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
         if self._line.finished:
             return _discarded
         if self._stream is not None:
-            return self._stream.buffer()
+            return self._stream.parser.buffer()
         self._piece = bytearray(_PIECE)
         return self._piece
 

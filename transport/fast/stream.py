@@ -179,12 +179,8 @@ class Stream:
 
     # For whoever reads.
 
-    def buffer(self) -> memoryview:
-        """Where to put the next bytes that are read."""
-        return self.parser.buffer()
-
     def feed(self, count: int) -> None:
-        """So many bytes were read into it."""
+        """So many bytes were read into the parser's buffer."""
         self._keepalive.heard = True
         self.parser.feed(count)
         messages = self._messages
