@@ -46,8 +46,8 @@ MUTANTS = [
     broken(
         "what has to wait counts as sent",
         "frames are accounted for",
-        "                self._wait(outbox, stream)\n                return\n            outbox.in_hand",
-        "                self._wait(outbox, stream)\n            outbox.in_hand",
+        "                return\n            outbox.in_hand",
+        "                pass\n            outbox.in_hand",
     ),
     broken(
         "what a lost connection swallows counts as sent",
