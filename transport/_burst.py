@@ -39,7 +39,6 @@ class Stream(Protocol):
         """Whether what is written may still arrive."""
         ...
 
-    @property
     def blocked(self) -> bool:
         """Whether what is written now would wait, for more than the server likes, or go nowhere."""
         ...
@@ -174,13 +173,13 @@ class BurstWire:
         assert stream is not None
         if outbox.gone:
             return
-        if stream.blocked:  # by the server's own: answers to pings, say
+        if stream.blocked():  # by the server's own: answers to pings, say
             self._wait(outbox, stream)
             return
         if outbox.queue:
             stream.write(on_the_wire(outbox.take_burst(BURST)))
             socket.watch()
-            if stream.blocked:
+            if stream.blocked():
                 self._wait(outbox, stream)
                 return
             outbox.in_hand = ()

@@ -52,8 +52,8 @@ MUTANTS = [
     broken(
         "what a lost connection swallows counts as sent",
         "frames are accounted for",
-        "            if stream.blocked:\n                self._wait(",
-        "            if stream.blocked and stream.open:\n                self._wait(",
+        "            if stream.blocked():\n                self._wait(",
+        "            if stream.blocked() and stream.open:\n                self._wait(",
     ),
     broken(
         "nobody watches what has to wait",

@@ -85,7 +85,6 @@ class Stream:
     def open(self) -> bool:
         return not self._told and not self._lost
 
-    @property
     def blocked(self) -> bool:
         return self._full or not self.open
 

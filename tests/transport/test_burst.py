@@ -32,7 +32,6 @@ class Stream:
         self.early: list[Data] = []  # received before anybody is attached
         self.inbound: Any = None
 
-    @property
     def blocked(self) -> bool:
         return self.writing_paused or not self.open
 

@@ -91,7 +91,6 @@ class Stream:
         """Whether what is written may still arrive."""
         return not self._told and not self._line.transport.is_closing()
 
-    @property
     def blocked(self) -> bool:
         """Whether what is written now would wait for more than the transport likes, or go
         nowhere."""
