@@ -45,6 +45,7 @@ class Server:
         command = options.pop("command", ("uvicorn",))
         if options.get("ws") == "transport.fast:WebSocketProtocol":  # as `greenroom serve` has it
             options.setdefault("http", "transport.fast:HTTPProtocol")
+        options.setdefault("loop", "asyncio")  # or it would be uvloop, where that is installed
         arguments = ["--app-dir", str(app_dir), "--host", "127.0.0.1"]
         for name, value in options.items():
             flag = "--" + name.replace("_", "-")

@@ -187,7 +187,11 @@ class Route:
         settings: Settings,
     ) -> ActorRef:
         restarts = settings.on_crash is not OnCrash.CLOSE
-        name = self._name and self._name.format_map(websocket.path_params)
+        try:
+            name = self._name and self._name.format_map(websocket.path_params)
+        except KeyError as error:
+            path = websocket["path"]
+            raise LookupError(f"the name {self._name!r}: {path!r} has no {error.args[0]}") from None
         if name == "":  # a path parameter that may be empty
             raise HTTPException(HTTPStatus.NOT_FOUND)
         try:

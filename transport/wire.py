@@ -139,6 +139,7 @@ class PlainWire:
 
     __slots__ = (
         "_clock",
+        "_closing",
         "_intake",
         "_limit",
         "_receive",
@@ -158,6 +159,7 @@ class PlainWire:
         self._writer = writer
         self._clock = clock
         self._limit: asyncio.Timeout | None = None
+        self._closing: int | None = None  # the code of the close that is being sent
         # For frames the ASGI callables beneath Starlette's: its own check at each frame what the
         # socket knows already, for a tenth of the time of a message.
         self._receive: Receive = getattr(websocket, "_receive", websocket.receive)
@@ -194,7 +196,7 @@ class PlainWire:
                 await self._read(self._intake)
         except Disconnected as error:
             self._limit = None  # nothing is left to cut short
-            socket.gone(error.code)
+            socket.gone(self._closing or error.code)
         except TimeoutError:
             pass  # the socket was over before the server said so: see `cut`
         finally:
@@ -238,6 +240,7 @@ class PlainWire:
         close = outbox.close
         if close is not None and not outbox.gone:
             outbox.since = self._clock()
+            self._closing = close.code  # some servers tell of the end before they return
             await self._close(close)
             outbox.since = None
             self._socket.closed(close.code)

@@ -15,6 +15,12 @@ def circle(name: str, file: str, old: str, new: str = "") -> Mutant:
 
 
 MUTANTS = [
+    mutant(
+        "the server says with which code we closed",
+        "the first close counts",
+        edit("transport/wire.py", "self._closing or error.code", "error.code"),
+        "tests/transport/test_wire.py",
+    ),
     circle(
         "an outbox keeps its socket",
         "transport/_socket.py",

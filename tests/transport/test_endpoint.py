@@ -14,7 +14,7 @@ from actors import receive
 from tests.transport.chat import Say, application
 from tests.transport.probe import Probe, Said, said
 from tests.transport.probe import application as probe_application
-from transport import Connection, Sockets
+from transport import Connection, Sockets, endpoint
 
 pytestmark = pytest.mark.usefixtures("both_wires")
 
@@ -296,6 +296,19 @@ def test_a_name_that_a_path_leaves_empty_is_not_found() -> None:
         assert refused.value.status_code == 404
         with client.websocket_connect("/files/a/b"):
             pass
+
+
+def test_a_name_that_the_path_does_not_have_is_named() -> None:
+    """`Sockets.add` raises at once; an endpoint does not know of its path before."""
+    app = FastAPI()
+    Sockets(app)
+    app.add_api_websocket_route("/files", endpoint(Connection, name="{nope}"))
+    with (
+        TestClient(app) as client,
+        pytest.raises(LookupError, match=r"the name '\{nope\}': '/files' has no nope"),
+        client.websocket_connect("/files"),
+    ):
+        pass
 
 
 def test_a_mounted_applications_own_sockets_are_warned_of(logged: Any) -> None:

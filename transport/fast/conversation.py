@@ -221,9 +221,9 @@ class Conversation:
         elif self.phase is Phase.LOST:
             raise ClientDisconnected
         else:
-            raise RuntimeError(
-                f"Unexpected ASGI message '{kind}', after sending 'websocket.close'."
-            )
+            attached = self.phase is Phase.ATTACHED
+            before = "somebody was attached" if attached else "sending 'websocket.close'"
+            raise RuntimeError(f"Unexpected ASGI message '{kind}', after {before}.")
 
     def _say(self, stream: Stream, kind: str, message: Event) -> None:
         if kind == "websocket.send":

@@ -141,6 +141,10 @@ class Conversation:
         inbound = Bursts()
         inbound.stream = self.receive.__self__.stream
         assert self.receive.__self__.attach(inbound) is inbound.stream
+        try:
+            await self.text("behind the inbound's back")
+        except RuntimeError as error:
+            await tell("attached", str(error))
         if self.who == "flood":
             await inbound.paused.wait()
             await tell("paused", "")

@@ -11,12 +11,16 @@ from tests.transport.fast.raw import Raw, http, request, told
 from tests.transport.wire_frames import BINARY, CLOSE, PING, PONG, TEXT, frame
 
 FAST = "transport.fast:WebSocketProtocol"
+FRONT = "transport.fast:HTTPProtocol"
 LATE = "Unexpected ASGI message 'websocket.send', after sending 'websocket.close'."
 
 
-@pytest.fixture(scope="module", params=["transport.fast:HTTPProtocol", "h11"])
+@pytest.fixture(
+    scope="module", params=[(FRONT, "asyncio"), ("h11", "asyncio"), (FRONT, "uvloop")], ids=str
+)
 def server(request: pytest.FixtureRequest, serve_module: Any) -> Any:
-    server = serve_module("bare:app", ws=FAST, header="x-default:yes", http=request.param)
+    http, loop = request.param
+    server = serve_module("bare:app", ws=FAST, header="x-default:yes", http=http, loop=loop)
     server.harm = tuple(each for each in server.harm if "ASGI application" not in each)
     return server
 

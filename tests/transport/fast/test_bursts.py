@@ -37,6 +37,16 @@ def test_what_is_queued_when_it_is_attached_is_its_first(server: Any) -> None:
     assert told(server, "queued")[0] == ["receive a b", "disconnect 1000"]
 
 
+def test_nobody_else_writes_once_somebody_is_attached(server: Any) -> None:
+    with Raw(server, "/bursts?who=alone") as raw:
+        raw.opened().say("a")
+        assert raw.text() == "a"
+        raw.close()
+    assert told(server, "attached")[0] == (
+        "Unexpected ASGI message 'websocket.send', after somebody was attached."
+    )
+
+
 def test_it_hears_when_to_write_no_more_and_when_again(server: Any) -> None:
     with Raw(server, "/bursts?who=flood", buffer=1 << 16) as raw:
         raw.opened().send(texts("flood"))
