@@ -1,7 +1,14 @@
 """An open WebSocket: bursts of whole messages in, bytes of ready frames out, and its close.
 
 The seam: whoever is the `Inbound` hears all of it by plain calls. An ASGI application's inbox is
-one, and may be replaced.
+one, and may be replaced. It hears of one end, the first:
+
+    the peer closes, or breaks a rule    `_end`       -> our close goes back, the line is closed
+    we close                             `close`      -> the peer has so long to answer
+    the peer sends no more, or is gone   `ended`      -> nothing is sent
+    it answers no ping, or takes nothing `silent`     -> our close, and the line is aborted
+    whoever writes has had enough        `abort`      -> the line is aborted
+    the server ends                      `restart`    -> our close, and the peer has a moment
 """
 
 import asyncio
