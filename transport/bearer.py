@@ -7,7 +7,8 @@ There the page offers it as a subprotocol beside another one, which the server a
 What a subprotocol may consist of (RFC 9110, `token`) fits base64url without padding and a JWT as it
 is. The way is that of Kubernetes' API server: the token is taken out of the request as soon as it
 is met, so that it is never answered with, nor seen in a log of headers from there on. (What stands
-before the route has seen it: a middleware, a router's dependencies, a server that logs handshakes.)
+before the route has seen it: a middleware, an included router's dependencies, a server that logs
+handshakes.)
 """
 
 from collections.abc import Iterable, MutableMapping
