@@ -28,6 +28,7 @@ HARM = (
     "Task was destroyed",
     "was never awaited",
     "Unhandled exception",
+    "Fatal error",
     "ERROR:    Traceback",
 )
 """What no server may log, whatever its clients do."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from starlette.websockets import WebSocket
 
-from ._peer import Peer
+from ._peer import Peer, find
 from .codec import Data, on_the_wire
 from .outbox import Close, Outbox
 from .wire import Intake, Served, accept
@@ -114,7 +114,7 @@ class BurstWire:
         self._later: deque[Sequence[Data]] | None = None  # while a burst is taken bit by bit
         self._end: int | None = None  # the code, if the end came meanwhile
         self._over: asyncio.Future[None] | None = None  # of `run`
-        self._closes = False  # the socket says when it is over
+        self._closes = False  # the socket looks what is left to send, before it is over
         self._sent = 0  # when it was last asked whether that advances
         self.peer: Peer | None = None
 
@@ -123,12 +123,17 @@ class BurstWire:
 
     def open(self, socket: Served) -> None:
         self._socket, self._intake = socket, socket.intake
-        extension: Mapping[str, Any] = self._websocket.scope["extensions"][EXTENSION]
-        stream: Stream = extension["attach"](self)
+        stream: Stream = self._attach(self)
         self._stream = stream
         self.peer = stream.peer
         if self._later is not None:
             stream.pause_reading()
+
+    @property
+    def _attach(self) -> Callable[[Any], Stream]:
+        extension: Mapping[str, Any] = self._websocket.scope["extensions"][EXTENSION]
+        attach: Callable[[Any], Stream] = extension["attach"]
+        return attach
 
     def ready(self) -> None:
         self._bursts.mark(self)
@@ -152,6 +157,8 @@ class BurstWire:
     def abort(self) -> None:
         if self._stream is not None:
             self._stream.abort()
+        elif (peer := find(self._attach)) is not None:  # it is still to be accepted
+            peer.abort()
 
     def advances(self) -> bool:
         assert self._stream is not None
@@ -196,6 +203,7 @@ class BurstWire:
 
     def fail(self, error: Exception) -> None:
         """A flush raised."""
+        self._closes = False
         self._socket.failed(error)
         self.abort()
 

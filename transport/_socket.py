@@ -158,7 +158,7 @@ class Socket:
             )
         session, outbox = self.session, self.outbox
         key = session.key(message) if session.conflates else None
-        crowded = outbox.put(session.codec.encode(message), key, True)
+        crowded = outbox.put(session.codec.encode(message), key, own=True)
         # Before the socket is accepted nothing relieves the outbox, and waiting would never end.
         return outbox.pace() if crowded and self._open else PACED
 
@@ -343,16 +343,17 @@ class Socket:
         """The close was sent: abort the connection once its client stops reading what is left."""
         self._is_buried()
         peer = self._wire.peer
-        if peer is None or not peer.unsent:
-            return
-        left = peer.unsent, peer.taken  # a system that has much to send takes nothing for long
-        if left == before:
+        if peer is not None and peer.unsent:
+            left = peer.unsent, peer.taken  # a system that has much to send takes nothing for long
+            if left != before:
+                self._host.roster.lingering.add(self)
+                timeout = self.session.settings.send_timeout
+                bury = functools.partial(self._bury, left)
+                self._burial = self.context.call_later(timeout, bury)
+                return
             self._wire.abort()
-        else:
-            self._host.roster.lingering.add(self)
-            timeout = self.session.settings.send_timeout
-            bury = functools.partial(self._bury, left)
-            self._burial = self.context.call_later(timeout, bury)
+        if self._ended and self.code is not None:
+            del self._wire  # which `_leave` left for this
 
     def _is_buried(self) -> None:
         burial, self._burial = self._burial, None
@@ -404,7 +405,12 @@ class Socket:
 
     def _leave(self) -> None:
         """Both are over. No circle is left to the garbage collector, which would take as long for
-        each connection as all the rest."""
+        each connection as all the rest.
+
+        What may still come: `send` and `close` by whoever has kept the actor, which are for the
+        outbox; a drain's `warn` and `go_away`; and what the wires tell an intake they have kept.
+        Nothing crashes any more: of that the actor's end is the last.
+        """
         self._host.leave(self, self._client)
         self.outbox.let_go(_Left(self._context))
         del self.intake

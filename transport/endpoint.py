@@ -29,9 +29,11 @@ from ._server import Server, server_of
 from ._socket import Socket
 from .codec import Codec, SocketCodec, codecs_for
 from .connection import Connection
-from .exceptions import Disconnected
+from .exceptions import CloseCode, Disconnected
+from .outbox import Close
 from .session import Session
 from .settings import OnCrash, Settings
+from .wire import close
 
 _WEBSOCKET = "greenroom_websocket"
 _GATE = "greenroom_gate"
@@ -161,6 +163,9 @@ class Route:
             server.gate.check_open()  # all that may have taken its time
             await wire.accept(subprotocol)
             accepted = True
+            if socket.code is not None:  # a drain could not wait for that any longer
+                await close(websocket, Close(CloseCode.GOING_AWAY, ""))
+                return
             socket.open()
             if wire.needs_task or self._keep_dependencies:
                 await wire.run()

@@ -97,10 +97,11 @@ class Outbox:
     def _new_queue(self) -> Any:
         return deque[Frame]()
 
-    def put(self, frame: Frame, key: Hashable = None, own: bool = False) -> bool:
+    def put(self, frame: Frame, key: Hashable = None, *, own: bool = False) -> bool:
         """Queue a frame; when full, do as the policy says. Never waits, never raises.
 
-        `own`: the connection's own actor sends it, and may await room: whether it is `crowded`.
+        Whether it is `crowded` then. `own`: the connection's own actor sends it, and may await
+        room.
         """
         queue, size = self.queue, self._bytes + frame.size
         if (  # what happens a hundred thousand times a second, without a call
@@ -283,7 +284,7 @@ class ConflatingOutbox(Outbox):
     def _new_queue(self) -> "_KeyedQueue":
         return _KeyedQueue()
 
-    def put(self, frame: Frame, key: Hashable = None, own: bool = False) -> bool:
+    def put(self, frame: Frame, key: Hashable = None, *, own: bool = False) -> bool:
         waiting = None if key is None or self.close is not None else self.queue.get(key)
         if waiting is None:
             self._put(frame, key, own)

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIWebSocketRoute
 
 from actors import ActorSystem, Instrument
 
@@ -135,8 +136,8 @@ class Sockets:
 
         See `endpoint` for the options. `dependencies`: a sequence of `Depends(...)` that are run
         for their effect, as on any FastAPI route, once origin and limits have been checked (those
-        of a router that is included run before that). Raises `ValueError` for a `name` with a
-        parameter that is not in the path.
+        of a router that is included run before that, and a drain waits for them). Raises
+        `ValueError` for a `name` with a parameter that is not in the path.
         """
         whole = path if router is None else router.prefix + path
         for _, field, _, _ in string.Formatter().parse(name or ""):
@@ -150,9 +151,10 @@ class Sockets:
             name=connection.__name__,
             dependencies=dependencies,
         )
-        route: Any = router.routes[-1]
+        route = router.routes[-1]
+        assert isinstance(route, APIWebSocketRoute)
         route.app = served.admitting(route.app)
-        # Where the router is included elsewhere, FastAPI makes another route, of these.
+        # Where the router is included, FastAPI makes another route, of these and without that.
         route.dependencies.insert(0, Depends(served.admit))
 
 

@@ -131,6 +131,14 @@ async def accept(websocket: WebSocket, subprotocol: str | None) -> None:
         raise _too_late(error) from error
 
 
+async def close(websocket: WebSocket, close: Close) -> None:
+    """Close one that was accepted. Raises `Disconnected`."""
+    try:
+        await websocket.close(close.code, close.reason)
+    except _TOO_LATE as error:
+        raise _too_late(error) from error
+
+
 class PlainWire:
     """Any ASGI server. The application's task reads, and the server's write pump writes.
 
@@ -237,13 +245,13 @@ class PlainWire:
             if outbox.queue:
                 return True
         outbox.lined = False
-        close = outbox.close
-        if close is not None and not outbox.gone:
+        last = outbox.close
+        if last is not None and not outbox.gone:
             outbox.since = self._clock()
-            self._closing = close.code  # some servers tell of the end before they return
-            await self._close(close)
+            self._closing = last.code  # some servers tell of the end before they return
+            await close(self._websocket, last)
             outbox.since = None
-            self._socket.closed(close.code)
+            self._socket.closed(last.code)
         return False
 
     def fail(self, error: Exception) -> None:
@@ -267,9 +275,3 @@ class PlainWire:
         except _TOO_LATE as error:
             raise _too_late(error) from error
         outbox.sent()
-
-    async def _close(self, close: Close) -> None:
-        try:
-            await self._websocket.close(close.code, close.reason)
-        except _TOO_LATE as error:
-            raise _too_late(error) from error

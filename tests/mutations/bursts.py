@@ -44,6 +44,18 @@ MUTANTS = [
         "            return\n        if outbox.queue",
     ),
     broken(
+        "a close that raises leaves its socket",
+        "every wait ends",
+        "        self._closes = False\n        self._socket.failed",
+        "        self._socket.failed",
+    ),
+    broken(
+        "who is to be accepted is not aborted",
+        "past the deadline what is left is aborted",
+        "            peer.abort()\n",
+        "            pass\n",
+    ),
+    broken(
         "what has to wait counts as sent",
         "frames are accounted for",
         "                return\n            outbox.in_hand",

@@ -16,6 +16,12 @@ def circle(name: str, file: str, old: str, new: str = "") -> Mutant:
 
 MUTANTS = [
     mutant(
+        "who is killed while it is accepted goes on",
+        "past the deadline what is left is closed",
+        edit("transport/endpoint.py", "if socket.code is not None:  #", "if socket.code == 0:  #"),
+        "tests/transport/test_server_end.py::test_who_is_killed_while_it_is_accepted_is_closed",
+    ),
+    mutant(
         "the server says with which code we closed",
         "the first close counts",
         edit("transport/wire.py", "self._closing or error.code", "error.code"),

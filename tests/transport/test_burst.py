@@ -29,6 +29,8 @@ class Stream:
         self.sent = 0
         self.room = 1000
         self.breaks = False  # at the next write
+        self.closes = True  # or raises
+        self.transport = self  # by which it is found
         self.early: list[Data] = []  # received before anybody is attached
         self.inbound: Any = None
 
@@ -58,7 +60,15 @@ class Stream:
         self.writing_paused, self.room = False, room
         self.inbound.resume_writing()
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def get_extra_info(self, name: str) -> None:
+        return None
+
     def close(self, code: int, reason: str) -> None:
+        if not self.closes:
+            raise ZeroDivisionError
         self.log.append((code, reason))
         self.end(code)
 
@@ -444,6 +454,26 @@ def test_what_a_lost_connection_would_swallow_is_a_dead_letter(when: str) -> Non
         assert it.socket.dropped == ["a", "b"]
 
     play()
+
+
+@scene
+async def test_an_error_in_the_close_is_the_end_as_well(bursts: Bursts) -> None:
+    it = Scene(bursts).open()
+    it.stream.closes = False
+    it.socket.outbox.finish(Close(4000, "done"))
+    await turns()
+    assert isinstance(it.socket.told[0], ZeroDivisionError)
+    assert it.socket.told[1:] == [("gone", 1006)]
+    assert it.stream.log == ["abort"]
+
+
+@scene
+async def test_an_abort_reaches_the_connection_before_it_is_opened(bursts: Bursts) -> None:
+    it = Scene(bursts)
+    it.stream.inbound = it.wire
+    it.stream.open = False
+    it.wire.abort()
+    assert it.stream.log == ["abort"]
 
 
 @scene

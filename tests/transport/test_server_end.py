@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.transport.asgi import turns
 from tests.transport.conftest import Refused
@@ -152,6 +153,39 @@ def test_who_is_cut_short_is_refused_unless_it_is_cancelled_anyway(outside: bool
         assert not openings.cut_short()
 
     asyncio.run(main())
+
+
+def test_who_is_killed_while_it_is_accepted_is_closed(house: Any, probe: Any) -> None:
+    """By a middleware that takes its time, until the drain can wait no longer."""
+    held, release = asyncio.Event(), asyncio.Event()
+
+    class Holds:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            async def slow(event: Message) -> None:
+                if event["type"] == "websocket.accept":
+                    held.set()
+                    await release.wait()
+                await send(event)
+
+            await self.app(scope, receive, slow)
+
+    async def test(house: Any) -> None:
+        peer = house.dial("/probe")
+        opening = asyncio.ensure_future(peer.open())
+        await held.wait()
+        await house.sockets.drain()
+        release.set()
+        await opening
+        assert (await peer.closed())[0] == 1001
+        await peer.task
+        assert house.sockets.connections == 0
+
+    app, sockets = served(Probe, timeout=0.1)
+    app.add_middleware(Holds)
+    house(app, sockets, test)
 
 
 class Closing:

@@ -13,8 +13,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from . import handshake
-from .handshake import RefusedError
+from .handshake import RefusedError, Request
 from .protocol import WebSocketProtocol
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether it asks for nothing else besides, of which uvicorn might think otherwise: an answer
+    must not depend on how a request is cut into pieces."""
+    asked = [value for name, value in request.headers if name in (b"upgrade", b"connection")]
+    return len(asked) == 2 and b"websocket" in map(bytes.lower, asked)
 
 
 class HTTPProtocol(asyncio.Protocol):
@@ -53,8 +60,9 @@ class HTTPProtocol(asyncio.Protocol):
             except RefusedError:
                 pass  # what is to be said of it is uvicorn's to say
             else:
-                self._become(ours).begin(request, early)
-                return
+                if _is_plain(request):
+                    self._become(ours).begin(request, early)
+                    return
         self._become(H11Protocol).data_received(data)
 
     def _become(self, kind: Any) -> Any:
@@ -67,5 +75,5 @@ class HTTPProtocol(asyncio.Protocol):
         self._connections.discard(self)
 
     def shutdown(self) -> None:
-        """uvicorn calls it when the server ends."""
-        self._transport.close()
+        """uvicorn calls it when the server ends. Nothing was said, so no goodbye is waited for."""
+        self._transport.abort()

@@ -50,8 +50,8 @@ def parse(head: bytes) -> Request:
         raise RefusedError(400, "a control character")
     try:
         method, target, version = lines[0].split(b" ")
-        target.decode("ascii")
-    except ValueError:
+        target.decode("ascii")[0]
+    except (ValueError, IndexError):
         raise RefusedError(400, "a request line that is none") from None
     if version != b"HTTP/1.1":
         raise RefusedError(400, "a WebSocket is opened over HTTP/1.1")

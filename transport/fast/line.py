@@ -113,6 +113,8 @@ class Line:
         """
         if done and not self.finished and not self.peer.waiting:
             self.finished = True
+            if not self.transport.can_write_eof():  # TLS has a goodbye of its own to wait for
+                self.expect(seconds, strictly=strictly)
             self.transport.close()
             return
         self.expect(seconds, strictly=strictly)

@@ -85,8 +85,9 @@ class Parser:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is left of what it was fed: a frame that was refused would be."""
-        return self._listener.whole and self.capacity <= _INITIAL
+        """Whether nothing is left of what it was fed."""
+        failed = self._nowhere.said is not None
+        return self._listener.whole and not failed and self.capacity <= _INITIAL
 
     def begin(self, messages: Messages) -> None:
         """Parse for another connection; it has to be idle."""
@@ -142,9 +143,9 @@ class Parsers:
             self._loop, self._spare = loop, []
         return self._spare.pop() if self._spare else Parser(Messages(self._max_size))
 
-    def take_back(self, parser: Parser) -> None:
+    def take_back(self, parser: Parser, loop: asyncio.AbstractEventLoop) -> None:
         """Its connection is over: nothing more is fed to it."""
-        if len(self._spare) < _SPARE and parser.idle:
+        if loop is self._loop and len(self._spare) < _SPARE and parser.idle:
             parser.begin(Messages(self._max_size))
             self._spare.append(parser)
 

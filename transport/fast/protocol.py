@@ -125,7 +125,7 @@ class WebSocketProtocol(asyncio.BufferedProtocol):
         self._line.lost()
         self._gone()
         if self._stream is not None:
-            self._parsers.take_back(self._stream.parser)
+            self._parsers.take_back(self._stream.parser, self.loop)
         self._conversation = self._stream = None  # no circle is left for the collector
         self._trace("WebSocket connection lost")
 

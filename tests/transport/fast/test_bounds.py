@@ -210,6 +210,16 @@ def test_over_tls(serve: Any, certificate: tuple[Path, Path]) -> None:
         assert (raw.answer().status, raw.rest()) == (401, b"who")
 
 
+def test_over_tls_who_says_nothing_keeps_nobody(serve: Any, certificate: tuple[Path, Path]) -> None:
+    """The loop would wait half a minute for its goodbye."""
+    key, cert = certificate
+    server = serve("bare:app", ws=FAST, ssl_keyfile=key, ssl_certfile=cert)
+    context = ssl.create_default_context(cafile=str(cert))
+    context.check_hostname = False
+    with Raw(server, context=context):
+        server.terminate()
+
+
 def test_over_a_unix_socket(serve: Any, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with subprocess.Popen(

@@ -60,6 +60,10 @@ def test_what_comes_with_the_handshake_is_not_lost(server: Any) -> None:
 REFUSED = {
     "no upgrade": request("/echo", Connection="close"),
     "another upgrade": request("/echo", Upgrade="h2c"),
+    "two upgrades": request("/echo", Upgrade="h2c, websocket"),
+    "two headers for it": request("/echo", X_Two="").replace(b"X-Two:", b"Upgrade: h2c"),
+    "two connections": request("/echo", X_Two="").replace(b"X-Two:", b"Connection: keep-alive"),
+    "no target": request(""),
     "another version": request("/echo", Sec_WebSocket_Version="8"),
     "no key": request("/echo", Sec_WebSocket_Key=None),
     "no host": request("/echo", Host=None),

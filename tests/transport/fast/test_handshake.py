@@ -44,6 +44,7 @@ def test_tokens_in_any_case_and_company(connection: str) -> None:
         (head("POST / HTTP/1.1"), 405, (b"allow", b"GET")),
         (head("GET / HTTP/1.0"), 400, None),
         (head("GET /"), 400, None),
+        (head("GET  HTTP/1.1"), 400, None),
         (head("GET /\xe9 HTTP/1.1"), 400, None),
         (head(Connection="close"), 426, (b"upgrade", b"websocket")),
         (head(Connection=None), 426, (b"upgrade", b"websocket")),

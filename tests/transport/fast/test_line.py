@@ -11,8 +11,9 @@ from transport.fast.line import PATIENCE, Line
 class World:
     """A loop and a transport. The peer takes `pace` bytes a second of what is `unsent`."""
 
-    def __init__(self, unsent: int, pace: int) -> None:
+    def __init__(self, unsent: int, pace: int, *, tls: bool = False) -> None:
         self.now = 0.0
+        self.tls = tls
         self.unsent, self.pace = unsent, pace
         self.aborted: float | None = None
         self.closed: float | None = None
@@ -31,6 +32,9 @@ class World:
         self.timers.append(timer)
         return timer
 
+    def call_later(self, delay: float, call: Callable[..., None]) -> Any:
+        return self.call_at(self.now + delay, call)
+
     # As a transport.
 
     def get_extra_info(self, name: str) -> None:
@@ -43,7 +47,7 @@ class World:
         return False
 
     def can_write_eof(self) -> bool:
-        return True
+        return not self.tls
 
     def write_eof(self) -> None: ...
 
@@ -118,3 +122,22 @@ def test_who_is_done_is_waited_for_only_if_it_has_something_to_take(unsent: int)
     world.line.finish(done=True)
     assert world.closed == (None if unsent else 0.0)
     assert world.end() == (PATIENCE if unsent else None)
+
+
+def test_over_tls_who_may_be_sending_has_a_moment_to_read_why() -> None:
+    """There is no half-close: what it sends behind ours would reset the connection."""
+    world = World(0, 0, tls=True)
+    world.line.finish(midway=True)
+    assert world.closed is None
+    assert world.end() == PATIENCE
+    assert world.closed == 1.0
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_over_tls_nobody_is_waited_for_longer_than_elsewhere(done: bool) -> None:
+    """Who says no goodbye of TLS keeps its connection: asyncio waits for that three times as
+    long."""
+    world = World(0, 0, tls=True)
+    world.line.finish(done=done)
+    assert world.closed == 0.0
+    assert world.end() == PATIENCE

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_each_connection_is_heard_as_if_it_were_the_only_one(every: list[list[by
         for reads in every:
             parser = parsers.parser(loop)
             assert heard(parser, reads) == heard(Parser(Messages(LIMIT)), reads)
-            parsers.take_back(parser)
+            parsers.take_back(parser, loop)
 
     in_a_loop(work)
 
@@ -83,7 +84,7 @@ def test_it_is_used_again_if_nothing_is_left_in_it(sent: bytes, again: bool) -> 
         parser = parsers.parser(loop)
         parser.take(sent)
         before = parser.messages
-        parsers.take_back(parser)
+        parsers.take_back(parser, loop)
         following = parsers.parser(loop)
         assert (following is parser) == again
         assert following.messages is not before
@@ -99,7 +100,7 @@ def test_not_in_another_loop() -> None:
 
     def work(loop: asyncio.AbstractEventLoop) -> None:
         kept.append(parsers.parser(loop))
-        parsers.take_back(kept[-1])
+        parsers.take_back(kept[-1], loop)
 
     in_a_loop(work)
     in_a_loop(work)
@@ -111,7 +112,42 @@ def test_so_many_are_kept_and_no_more() -> None:
         parsers = Parsers(None)
         made = {parsers.parser(loop) for _ in range(100)}
         for parser in made:
-            parsers.take_back(parser)
+            parsers.take_back(parser, loop)
         assert len(made & {parsers.parser(loop) for _ in range(100)}) == 64
+
+    in_a_loop(work)
+
+
+def test_not_if_it_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the next connection would be told of it."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    def work(loop: asyncio.AbstractEventLoop) -> None:
+        parsers = Parsers(None)
+        parser = parsers.parser(loop)
+        monkeypatch.setattr(Messages, "frame", broken)
+        with pytest.raises(ZeroDivisionError):
+            parser.take(frame(BINARY))
+        parsers.take_back(parser, loop)
+        assert parsers.parser(loop) is not parser
+
+    in_a_loop(work)
+
+
+def test_nor_if_its_loop_is_no_longer_the_servers() -> None:
+    parsers = Parsers(None)
+
+    def work(loop: asyncio.AbstractEventLoop) -> None:
+        late = parsers.parser(loop)
+
+        def other(following: asyncio.AbstractEventLoop) -> None:
+            parsers.parser(following)
+            parsers.take_back(late, loop)
+            assert parsers.parser(following) is not late
+
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(in_a_loop, other).result()
 
     in_a_loop(work)
