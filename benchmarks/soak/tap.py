@@ -53,7 +53,7 @@ class Tap:
     def write(self, data: bytes) -> None:
         """It hands over a burst."""
         self._stream.write(data)
-        if self._stream.blocked:
+        if self._stream.blocked():
             self._in_hand = data
         else:
             self._out(data)
