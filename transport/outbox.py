@@ -100,8 +100,7 @@ class Outbox:
     def put(self, frame: Frame, key: Hashable = None, *, own: bool = False) -> bool:
         """Queue a frame; when full, do as the policy says. Never waits, never raises.
 
-        Whether it is `crowded` then. `own`: the connection's own actor sends it, and may await
-        room.
+        `own`: the connection's own actor sends it, and may await room: whether it is `crowded`.
         """
         queue, size = self.queue, self._bytes + frame.size
         if (  # what happens a hundred thousand times a second, without a call
@@ -115,9 +114,9 @@ class Outbox:
             if not self.lined:
                 self.lined = True
                 self._owner.ready()
-            return len(queue) > self._relief or size > self._relief_bytes
+            return own and (len(queue) > self._relief or size > self._relief_bytes)
         self._put(frame, key, own)
-        return self.crowded
+        return own and self.crowded
 
     def _put(self, frame: Frame, key: Hashable, own: bool) -> None:
         if self.close is not None:
@@ -288,7 +287,7 @@ class ConflatingOutbox(Outbox):
         waiting = None if key is None or self.close is not None else self.queue.get(key)
         if waiting is None:
             self._put(frame, key, own)
-            return self.crowded
+            return own and self.crowded
         if self._bytes - waiting.size + frame.size <= self._max_bytes or len(self.queue) == 1:
             self._bytes += frame.size - waiting.size
             self.queue.replace(key, frame)
@@ -297,7 +296,7 @@ class ConflatingOutbox(Outbox):
             self._bytes -= waiting.size
             self._put(frame, key, own)
         self._dropping.drop(waiting, Reason.CONFLATED)
-        return self.crowded
+        return own and self.crowded
 
     def _enqueue(self, frame: Frame, key: Hashable) -> None:
         self.queue.append(frame, key)
