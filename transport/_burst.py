@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from starlette.websockets import WebSocket
 
 from ._peer import Peer, find
-from .codec import Data, on_the_wire
+from .codec import Data, Frame, on_the_wire
 from .outbox import Close, Outbox
 from .wire import Intake, Served, accept
 
@@ -62,6 +62,8 @@ class Bursts:
         self._loop = asyncio.get_running_loop()
         self._line: deque[BurstWire] = deque()
         self._due = False  # whether `_write` is under way, or about to be
+        self._burst: Sequence[Frame] = ()
+        self._data = b""  # that burst's
 
     def mark(self, wire: "BurstWire") -> None:
         """It has something to send, and does not stand in line."""
@@ -78,10 +80,17 @@ class Bursts:
                 wire.flush()
             except Exception as error:  # noqa: BLE001  # one socket's failure is its own
                 wire.fail(error)
+        self._burst, self._data = (), b""
         if line:
             self._loop.call_soon(self._write)
         else:
             self._due = False
+
+    def joined(self, burst: Sequence[Frame]) -> bytes:
+        """Its bytes. The members of a room have the same to send, one after the other."""
+        if burst != self._burst:  # the very same frames
+            self._burst, self._data = burst, on_the_wire(burst)
+        return self._data
 
 
 class BurstWire:
@@ -184,7 +193,8 @@ class BurstWire:
             self._wait(outbox, stream)
             return
         if outbox.queue:
-            stream.write(on_the_wire(outbox.take_burst(BURST)))
+            burst = outbox.take_burst(BURST)
+            stream.write(on_the_wire(burst) if len(burst) == 1 else self._bursts.joined(burst))
             socket.watch()
             if stream.blocked():
                 self._wait(outbox, stream)

@@ -6,7 +6,7 @@ await, and then goes on at the client's pace: awaiting waits while more than hal
 
 from collections import OrderedDict, deque
 from collections.abc import Generator, Hashable, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 from actors import Reason, Told
 
@@ -191,10 +191,11 @@ class Outbox:
         """The same with as many frames as have `size` bytes together, and one at least."""
         queue = self.queue
         if self._bytes <= size and not (self._dropped or self._notes) and type(queue) is deque:
-            self.in_hand = burst = list(cast("deque[Frame]", queue))
+            whole: list[Frame] = list(self.queue)
+            self.in_hand = whole
             queue.clear()
             self._bytes = 0
-            return burst
+            return whole
         self.in_hand = burst = [self._next()]
         while queue and (size := size - burst[-1].size) > 0:
             burst.append(self._next())

@@ -44,6 +44,24 @@ MUTANTS = [
         "            return\n        if outbox.queue",
     ),
     broken(
+        "what one has to send goes to all",
+        "a client gets what is its own",
+        "        if burst != self._burst:  #",
+        "        if not self._burst:  #",
+    ),
+    broken(
+        "what was sent last is kept",
+        "an idle server keeps nothing of what it sent",
+        '        self._burst, self._data = (), b""\n        if line',
+        "        if line",
+    ),
+    broken(
+        "what several have to send is joined for each",
+        "a group costs each member little",
+        "            self._burst, self._data = burst, on_the_wire(burst)",
+        "            self._data = on_the_wire(burst)",
+    ),
+    broken(
         "a close that raises leaves its socket",
         "every wait ends",
         "        self._closes = False\n        self._socket.failed",

@@ -457,6 +457,21 @@ def test_what_a_lost_connection_would_swallow_is_a_dead_letter(when: str) -> Non
 
 
 @scene
+async def test_what_several_have_to_send_in_a_row_is_joined_once(bursts: Bursts) -> None:
+    every = [Scene(bursts).open() for _ in range(4)]
+    frames = [framed(text, text, text=True) for text in "abc"]
+    for number, it in enumerate(every):
+        for frame in frames[number // 3 :]:  # the last has not all of it
+            it.socket.outbox.put(frame)
+    await turns()
+    first, second, third, last = (it.stream.log for it in every)
+    assert first == second == third == [wire("a", "b", "c")]
+    assert first[0] is second[0] is third[0]
+    assert last == [wire("b", "c")]
+    assert bursts.joined(frames[1:]) is not last[0]  # of which nothing is kept
+
+
+@scene
 async def test_an_error_in_the_close_is_the_end_as_well(bursts: Bursts) -> None:
     it = Scene(bursts).open()
     it.stream.closes = False
