@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
 
 from . import load
 from .options import Options
@@ -54,8 +53,6 @@ class Stack:
         return load.clients(server.port, count, path or self.talk.path, self.talk.greet)
 
 
-_LOOP: dict[str, Any] = {"loop": "uvloop", "http": "httptools"}
-
 TUTORIAL = Stack("FastAPI, the tutorial", "benchmarks.tutorial")
 DUALS = Stack("FastAPI, the tutorial's dual queues", "benchmarks.tutorial", talk=DUAL)
 BEST = Stack(
@@ -63,7 +60,8 @@ BEST = Stack(
     "benchmarks.peers.fastapi_best",
     ("uvloop", "httptools"),
     peer=True,
-    **_LOOP,
+    loop="uvloop",
+    http="httptools",
 )
 BARE = Stack("bare ASGI, no JSON", "benchmarks.bare")
 LITESTAR = Stack("Litestar", "benchmarks.peers.litestar_app", ("litestar",), peer=True)

@@ -123,7 +123,8 @@ class BurstWire:
         self._later: deque[Sequence[Data]] | None = None  # while a burst is taken bit by bit
         self._end: int | None = None  # the code, if the end came meanwhile
         self._over: asyncio.Future[None] | None = None  # of `run`
-        self._closes = False  # the socket looks what is left to send, before it is over
+        # Our own close is under way: its end is for `closed`, which looks what is left to send.
+        self._closes = False
         self._sent = 0  # when it was last asked whether that advances
         self.peer: Peer | None = None
 

@@ -5,7 +5,7 @@ and each frame out is a `send`.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn, Protocol
 
 from starlette.types import Receive, Send
@@ -125,16 +125,17 @@ def _too_late(error: Exception) -> Disconnected:
 
 async def accept(websocket: WebSocket, subprotocol: str | None) -> None:
     """Finish a handshake. Raises `Disconnected`."""
-    try:
-        await websocket.accept(subprotocol)
-    except _TOO_LATE as error:
-        raise _too_late(error) from error
+    await _in_time(websocket.accept(subprotocol))
 
 
-async def close(websocket: WebSocket, close: Close) -> None:
+async def close(websocket: WebSocket, last: Close) -> None:
     """Close one that was accepted. Raises `Disconnected`."""
+    await _in_time(websocket.close(last.code, last.reason))
+
+
+async def _in_time(sent: Awaitable[None]) -> None:
     try:
-        await websocket.close(close.code, close.reason)
+        await sent
     except _TOO_LATE as error:
         raise _too_late(error) from error
 

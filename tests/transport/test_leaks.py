@@ -1,6 +1,5 @@
 """What is left of connections that went: nothing."""
 
-import contextlib
 import json
 import socket
 import struct
@@ -9,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.transport.fast.raw import Raw, gone, http
 
 PATIENCE = 20.0
 BATCH = 100
@@ -92,31 +93,19 @@ def test_thousands_of_connections_reset_in_every_state_leave_nothing(
     assert "Traceback" not in server.log()
 
 
-def until(raw: socket.socket, end: bytes) -> None:
-    data = b""
-    while end not in data:
-        piece = raw.recv(1000)
-        assert piece, data
-        data += piece
+def asks(raw: Raw, **message: Any) -> None:
+    """Ask the actor for something, a close say, and close when the answer is there."""
+    raw.say(json.dumps(message))
+    raw.frame()
+    raw.close()
 
 
-def goodbye(raw: socket.socket) -> None:
-    raw.sendall(bytes([0x88, 0x82]) + bytes(4) + b"\x03\xe8")
-
-
-def asks(raw: socket.socket, message: object, answer: bytes = b"\x88") -> None:
-    """Ask the actor for something, a close say, and close when it is there."""
-    raw.sendall(frame(message))
-    until(raw, answer)
-    goodbye(raw)
-
-
-ENDS: dict[str, Callable[[socket.socket], None]] = {
-    "the client says goodbye": goodbye,
-    "it is gone": lambda raw: raw.shutdown(socket.SHUT_WR),
-    "it says what nobody understands": lambda raw: asks(raw, {"type": "what"}, b"error"),
-    "the actor closes": lambda raw: asks(raw, {"type": "close", "code": 4000}),
-    "the actor stops": lambda raw: asks(raw, {"type": "stop"}),
+ENDS: dict[str, Callable[[Raw], None]] = {
+    "the client says goodbye": Raw.close,
+    "it is gone": lambda raw: raw.socket.shutdown(socket.SHUT_WR),
+    "it says what nobody understands": lambda raw: asks(raw, type="what"),
+    "the actor closes": lambda raw: asks(raw, type="close", code=4000),
+    "the actor stops": lambda raw: asks(raw, type="stop"),
 }
 
 
@@ -126,17 +115,13 @@ def test_no_connection_leaves_circles_to_the_collector(server: Any, tasks: int, 
 
     def live(times: int) -> int:
         for number in range(times):
-            with dial(server, f"/probe?who={number}") as raw:
-                until(raw, b"\r\n\r\n")
-                raw.sendall(frame({"type": "say", "text": "a"}))
-                until(raw, b'"text":"a"')
+            with Raw(server, f"/probe?who={number}") as raw:
+                raw.opened().say(json.dumps({"type": "say", "text": "a"}))
+                assert json.loads(raw.text())["text"] == "a"
                 ENDS[end](raw)
-                with contextlib.suppress(ConnectionResetError):
-                    while raw.recv(1000):
-                        pass
+                gone(raw)
         nothing_left(server, tasks)
-        with urllib.request.urlopen(f"{server.url}/garbage", timeout=PATIENCE) as response:
-            return int(response.read())
+        return int(http(server, "/garbage"))
 
     live(2)  # what is made once
     assert live(20) < 20 * 10

@@ -30,19 +30,10 @@ class HTTPProtocol(asyncio.Protocol):
     Everything else is read by uvicorn's h11.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        if not config.loaded:
-            config.load()
+    def __init__(self, config: Config, server_state: ServerState, **others: Any) -> None:
         self._config = config
-        self._server_state = server_state
-        self._app_state = app_state
-        self._loop = _loop
+        # What uvicorn makes a protocol of: for the one that this becomes.
+        self._given = {"config": config, "server_state": server_state, **others}
         self._connections: set[Any] = server_state.connections  # of any class with `shutdown`
         self._transport: asyncio.Transport
 
@@ -66,7 +57,7 @@ class HTTPProtocol(asyncio.Protocol):
         self._become(H11Protocol).data_received(data)
 
     def _become(self, kind: Any) -> Any:
-        protocol = kind(self._config, self._server_state, self._app_state, self._loop)
+        protocol = kind(**self._given)
         protocol.connection_made(self._transport)
         self._transport.set_protocol(protocol)
         return protocol

@@ -48,11 +48,10 @@ def parse(head: bytes) -> Request:
     lines = head.split(b"\r\n")
     if _CONTROL.search(b"".join(lines)):
         raise RefusedError(400, "a control character")
-    try:
-        method, target, version = lines[0].split(b" ")
-        target.decode("ascii")[0]
-    except (ValueError, IndexError):
-        raise RefusedError(400, "a request line that is none") from None
+    first = lines[0].split(b" ")
+    if len(first) != 3 or not first[1] or not first[1].isascii():
+        raise RefusedError(400, "a request line that is none")
+    method, target, version = first
     if version != b"HTTP/1.1":
         raise RefusedError(400, "a WebSocket is opened over HTTP/1.1")
     if method != b"GET":

@@ -111,20 +111,17 @@ class Line:
         to make room for our last words yet. TLS knows no half: there it is closed in any case,
         after a moment if the peer may be in the midst (`midway`) of sending.
         """
-        if done and not self.finished and not self.peer.waiting:
-            self.finished = True
-            if not self.transport.can_write_eof():  # TLS has a goodbye of its own to wait for
-                self.expect(seconds, strictly=strictly)
-            self.transport.close()
-            return
-        self.expect(seconds, strictly=strictly)
+        at_once = done and not self.peer.waiting
+        halves = self.transport.can_write_eof()
+        if not (at_once and halves):  # TLS has a goodbye of its own to wait for
+            self.expect(seconds, strictly=strictly)
         if self.finished:
             return
         self.resume_reading()
         self.finished = True
         if self.transport.is_closing():
             return
-        if self.transport.can_write_eof():
+        if halves and not at_once:
             try:
                 self.transport.write_eof()
             except OSError:  # reset, and we have not heard of it yet
